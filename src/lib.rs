@@ -1,0 +1,9 @@
+//! Stackwarden keeps rootless Compose stacks honest: it audits which unit definition every stack runs, and brings
+//! stacks up and down as verified transactions. Three programs share this library; none of them stays resident.
+
+pub mod atomic;
+pub mod dirs;
+pub mod document;
+pub mod exit;
+pub mod names;
+pub mod systemd;
