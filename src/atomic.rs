@@ -24,11 +24,7 @@ pub struct WriteError {
 
 impl WriteError {
     pub(crate) fn new(path: &Path, step: &'static str, source: io::Error) -> Self {
-        Self {
-            path: path.to_owned(),
-            step,
-            source,
-        }
+        Self { path: path.to_owned(), step, source }
     }
 }
 
@@ -39,13 +35,9 @@ impl WriteError {
 /// Names the file and the step that failed.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError> {
     let failed = |step| move |source| WriteError::new(path, step, source);
-    let parent = path.parent().ok_or_else(|| {
-        WriteError::new(
-            path,
-            "find its directory",
-            io::ErrorKind::InvalidInput.into(),
-        )
-    })?;
+    let parent = path
+        .parent()
+        .ok_or_else(|| WriteError::new(path, "find its directory", io::ErrorKind::InvalidInput.into()))?;
     make_private_dir(parent).map_err(failed("make its directory"))?;
     let mut file = tempfile::Builder::new()
         .prefix(".stackwarden-")
@@ -55,11 +47,8 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError>
         .map_err(failed("make a temporary file"))?;
     file.write_all(content).map_err(failed("write"))?;
     file.as_file().sync_all().map_err(failed("flush"))?;
-    file.persist(path)
-        .map_err(|error| WriteError::new(path, "replace", error.error))?;
-    fs::File::open(parent)
-        .and_then(|dir| dir.sync_all())
-        .map_err(failed("flush its directory"))
+    file.persist(path).map_err(|error| WriteError::new(path, "replace", error.error))?;
+    fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed("flush its directory"))
 }
 
 /// Replaces `path` only if it is not a regular file with this very content; says whether it did.
@@ -80,10 +69,7 @@ fn make_private_dir(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 #[cfg(test)]
@@ -106,10 +92,7 @@ mod tests {
         replace(&path, b"one", PRIVATE).unwrap();
         replace(&path, b"two", PRIVATE).unwrap();
         assert_eq!(crate::document::read_bounded(&path).unwrap(), b"two");
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(names(&dir.path().join("sub")), ["state.json"]);
     }
 
@@ -118,10 +101,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("state.json")).unwrap();
         let error = replace(&dir.path().join("state.json"), b"x", PRIVATE).unwrap_err();
-        assert!(
-            error.to_string().ends_with("state.json: cannot replace"),
-            "{error}"
-        );
+        assert!(error.to_string().ends_with("state.json: cannot replace"), "{error}");
         assert_eq!(names(dir.path()), ["state.json"]);
     }
 

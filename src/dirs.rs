@@ -52,7 +52,7 @@ pub struct Dirs {
     pub data_home: PathBuf,
     /// `$XDG_CACHE_HOME`, by default `~/.cache`.
     pub cache_home: PathBuf,
-    /// `$XDG_RUNTIME_DIR`, by default `/run/user/<uid>` as pam_systemd(8) sets it.
+    /// `$XDG_RUNTIME_DIR`, by default `/run/user/<uid>` as `pam_systemd(8)` sets it.
     pub runtime: PathBuf,
 }
 
@@ -65,30 +65,28 @@ impl Dirs {
         Self::from_variables(&std::env::vars_os().collect(), Uid::effective())
     }
 
-    fn from_variables(
-        variables: &BTreeMap<OsString, OsString>,
-        uid: Uid,
-    ) -> Result<Self, DirsError> {
+    /// Every directory below `home`, as with an empty environment: for tests.
+    #[cfg(test)]
+    pub(crate) fn below(home: &Path) -> Self {
+        let mut variables = BTreeMap::new();
+        variables.insert("HOME".into(), home.into());
+        variables.insert("XDG_RUNTIME_DIR".into(), home.join("run").into());
+        Self::from_variables(&variables, Uid::effective()).expect("absolute paths")
+    }
+
+    fn from_variables(variables: &BTreeMap<OsString, OsString>, uid: Uid) -> Result<Self, DirsError> {
         // The user database is asked only for what the environment does not tell.
         let account = || User::from_uid(uid).ok().flatten();
         let absolute = |variable: &'static str| -> Result<Option<PathBuf>, DirsError> {
-            match variables
-                .get(std::ffi::OsStr::new(variable))
-                .filter(|value| !value.is_empty())
-            {
+            match variables.get(std::ffi::OsStr::new(variable)).filter(|value| !value.is_empty()) {
                 None => Ok(None),
                 Some(value) if Path::new(value).is_absolute() => Ok(Some(PathBuf::from(value))),
-                Some(value) => Err(DirsError::NotAbsolute {
-                    variable,
-                    value: value.clone(),
-                }),
+                Some(value) => Err(DirsError::NotAbsolute { variable, value: value.clone() }),
             }
         };
         let home = match absolute("HOME")? {
             Some(home) => home,
-            None => account()
-                .map(|user| user.dir)
-                .ok_or(DirsError::NoHome { uid })?,
+            None => account().map(|user| user.dir).ok_or(DirsError::NoHome { uid })?,
         };
         let named = |variable: &str| {
             variables
@@ -170,13 +168,7 @@ mod tests {
     use super::*;
 
     fn dirs(variables: &[(&str, &str)]) -> Result<Dirs, DirsError> {
-        Dirs::from_variables(
-            &variables
-                .iter()
-                .map(|(k, v)| (k.into(), v.into()))
-                .collect(),
-            Uid::from_raw(0),
-        )
+        Dirs::from_variables(&variables.iter().map(|(k, v)| (k.into(), v.into())).collect(), Uid::from_raw(0))
     }
 
     #[test]
@@ -190,10 +182,7 @@ mod tests {
     #[test]
     fn a_relative_directory_is_an_error_that_names_the_variable() {
         let error = dirs(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "conf")]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "XDG_CONFIG_HOME is \"conf\", which is not an absolute path"
-        );
+        assert_eq!(error.to_string(), "XDG_CONFIG_HOME is \"conf\", which is not an absolute path");
     }
 
     #[test]

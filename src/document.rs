@@ -124,17 +124,9 @@ pub trait Document: Serialize + DeserializeOwned {
     fn parse(path: &Path, content: &[u8]) -> Result<Self, ReadError> {
         let text = utf8(path, content)?;
         if text.trim().is_empty() {
-            return Err(ReadError::Empty {
-                path: path.to_owned(),
-                kind: Self::KIND,
-                version: Self::VERSION,
-            });
+            return Err(ReadError::Empty { path: path.to_owned(), kind: Self::KIND, version: Self::VERSION });
         }
-        let invalid = |source| ReadError::Invalid {
-            path: path.to_owned(),
-            kind: Self::KIND,
-            source,
-        };
+        let invalid = |source| ReadError::Invalid { path: path.to_owned(), kind: Self::KIND, source };
         // The version is looked at first: what a newer version added must not read as an unknown key.
         serde_json::from_str::<VersionProbe<Self>>(text).map_err(invalid)?;
         serde_json::from_str(text).map_err(invalid)
@@ -179,13 +171,8 @@ fn known_version<'de, D: Document, De: Deserializer<'de>>(
 /// Names the file and what is wrong with it.
 pub fn read_bounded(path: &Path) -> Result<Vec<u8>, ReadError> {
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => ReadError::Missing {
-            path: path.to_owned(),
-        },
-        _ => ReadError::Io {
-            path: path.to_owned(),
-            source,
-        },
+        io::ErrorKind::NotFound => ReadError::Missing { path: path.to_owned() },
+        _ => ReadError::Io { path: path.to_owned(), source },
     };
     // The standard library's errors carry no path, which ours adds; O_NONBLOCK keeps a FIFO from blocking the open.
     let file = std::fs::OpenOptions::new()
@@ -194,35 +181,23 @@ pub fn read_bounded(path: &Path) -> Result<Vec<u8>, ReadError> {
         .open(path)
         .map_err(|source| match source.raw_os_error() {
             // A socket cannot be opened at all.
-            Some(code) if code == nix::errno::Errno::ENXIO as i32 => ReadError::NotRegular {
-                path: path.to_owned(),
-                found: "socket or device",
-            },
+            Some(code) if code == nix::errno::Errno::ENXIO as i32 => {
+                ReadError::NotRegular { path: path.to_owned(), found: "socket or device" }
+            }
             _ => failed(source),
         })?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err(ReadError::NotRegular {
-            path: path.to_owned(),
-            found: kind_of(metadata.file_type()),
-        });
+        return Err(ReadError::NotRegular { path: path.to_owned(), found: kind_of(metadata.file_type()) });
     }
     if metadata.len() > SIZE_MAX {
-        return Err(ReadError::TooLarge {
-            path: path.to_owned(),
-            size: metadata.len(),
-        });
+        return Err(ReadError::TooLarge { path: path.to_owned(), size: metadata.len() });
     }
     let mut content = Vec::new();
-    file.take(SIZE_MAX + 1)
-        .read_to_end(&mut content)
-        .map_err(failed)?;
+    file.take(SIZE_MAX + 1).read_to_end(&mut content).map_err(failed)?;
     match u64::try_from(content.len()) {
         Ok(size) if size <= SIZE_MAX => Ok(content),
-        _ => Err(ReadError::TooLarge {
-            path: path.to_owned(),
-            size: SIZE_MAX + 1,
-        }),
+        _ => Err(ReadError::TooLarge { path: path.to_owned(), size: SIZE_MAX + 1 }),
     }
 }
 
@@ -239,11 +214,7 @@ fn utf8<'a>(path: &Path, content: &'a [u8]) -> Result<&'a str, ReadError> {
     std::str::from_utf8(content).map_err(|error| ReadError::NotUtf8 {
         path: path.to_owned(),
         valid: error.valid_up_to(),
-        line: 1 + content
-            .iter()
-            .take(error.valid_up_to())
-            .filter(|byte| **byte == b'\n')
-            .count(),
+        line: 1 + content.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count(),
     })
 }
 
@@ -295,14 +266,8 @@ mod tests {
             parse_error(b"{\n\"version\": 2, \"new\": true}"),
             "/x.json: not a valid sample: \"version\" is 2; this program understands sample up to version 1 at line 2 column 12"
         );
-        assert_eq!(
-            parse_error(b" \n"),
-            "/x.json: the file is empty; expected sample, version 1"
-        );
-        assert_eq!(
-            parse_error(b"{\n\xff"),
-            "/x.json: not UTF-8 after byte 2, in line 2"
-        );
+        assert_eq!(parse_error(b" \n"), "/x.json: the file is empty; expected sample, version 1");
+        assert_eq!(parse_error(b"{\n\xff"), "/x.json: not UTF-8 after byte 2, in line 2");
         assert!(parse_error(b"{\"version\": 1, \"name\":").contains("EOF while parsing"));
     }
 
@@ -311,33 +276,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         assert!(read_bounded(&path("none")).unwrap_err().is_missing());
-        assert!(matches!(
-            read_bounded(dir.path()),
-            Err(ReadError::NotRegular {
-                found: "directory",
-                ..
-            })
-        ));
+        assert!(matches!(read_bounded(dir.path()), Err(ReadError::NotRegular { found: "directory", .. })));
         nix::unistd::mkfifo(&path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(matches!(
-            read_bounded(&path("fifo")),
-            Err(ReadError::NotRegular { found: "FIFO", .. })
-        ));
+        assert!(matches!(read_bounded(&path("fifo")), Err(ReadError::NotRegular { found: "FIFO", .. })));
         std::os::unix::fs::symlink("loop", path("loop")).unwrap();
-        assert!(matches!(
-            read_bounded(&path("loop")),
-            Err(ReadError::Io { .. })
-        ));
-        fs_err::File::create(path("huge"))
-            .unwrap()
-            .set_len(1 << 30)
-            .unwrap();
-        assert!(matches!(
-            read_bounded(&path("huge")),
-            Err(ReadError::TooLarge {
-                size: 1_073_741_824,
-                ..
-            })
-        ));
+        assert!(matches!(read_bounded(&path("loop")), Err(ReadError::Io { .. })));
+        fs_err::File::create(path("huge")).unwrap().set_len(1 << 30).unwrap();
+        assert!(matches!(read_bounded(&path("huge")), Err(ReadError::TooLarge { size: 1_073_741_824, .. })));
     }
 }

@@ -57,10 +57,8 @@ impl From<Code> for ExitCode {
 /// The table as plain text, for `--help` and the man pages.
 #[must_use]
 pub fn table() -> String {
-    let rows: Vec<String> = Code::ALL
-        .iter()
-        .map(|code| format!("  {:<3} {}", code.number(), code.meaning()))
-        .collect();
+    let rows: Vec<String> =
+        Code::ALL.iter().map(|code| format!("  {:<3} {}", code.number(), code.meaning())).collect();
     format!("Exit codes:\n{}", rows.join("\n"))
 }
 

@@ -2,8 +2,13 @@
 //! stacks up and down as verified transactions. Three programs share this library; none of them stays resident.
 
 pub mod atomic;
+pub mod cli;
+pub mod digest;
 pub mod dirs;
 pub mod document;
+pub mod error;
 pub mod exit;
+pub mod inventory;
+pub mod journal;
 pub mod names;
 pub mod systemd;

@@ -75,9 +75,7 @@ pub enum NameError {
         name: String,
     },
     /// No `.service`, `.timer`, … at the end.
-    #[error(
-        "{name:?} is not a unit name: it does not end in a unit type (.service, .path, .timer, …)"
-    )]
+    #[error("{name:?} is not a unit name: it does not end in a unit type (.service, .path, .timer, …)")]
     UnitType {
         /// The text as given.
         name: String,
@@ -104,21 +102,11 @@ impl StackName {
         let name = || text.to_owned();
         let first = text.chars().next().ok_or(NameError::Empty)?;
         if text.len() > STACK_NAME_MAX {
-            return Err(NameError::TooLong {
-                name: name(),
-                max: STACK_NAME_MAX,
-            });
+            return Err(NameError::TooLong { name: name(), max: STACK_NAME_MAX });
         }
-        check_characters(
-            text,
-            |c| matches!(c, ':' | '_' | '.' | '-'),
-            "\":\", \"_\", \".\", \"-\"",
-        )?;
+        check_characters(text, |c| matches!(c, ':' | '_' | '.' | '-'), "\":\", \"_\", \".\", \"-\"")?;
         if matches!(first, '.' | '-') {
-            return Err(NameError::Leading {
-                name: name(),
-                first,
-            });
+            return Err(NameError::Leading { name: name(), first });
         }
         if RESERVED.contains(&text) {
             return Err(NameError::Reserved { name: name() });
@@ -184,19 +172,14 @@ impl UnitName {
             return Err(NameError::Empty);
         }
         if text.len() > UNIT_NAME_MAX {
-            return Err(NameError::TooLong {
-                name: name(),
-                max: UNIT_NAME_MAX,
-            });
+            return Err(NameError::TooLong { name: name(), max: UNIT_NAME_MAX });
         }
         check_characters(
             text,
             |c| matches!(c, ':' | '_' | '.' | '-' | '\\' | '@'),
             "\":\", \"_\", \".\", \"-\", \"\\\", \"@\"",
         )?;
-        let (stem, unit_type) = text
-            .rsplit_once('.')
-            .ok_or_else(|| NameError::UnitType { name: name() })?;
+        let (stem, unit_type) = text.rsplit_once('.').ok_or_else(|| NameError::UnitType { name: name() })?;
         if !UNIT_TYPES.contains(&unit_type) {
             return Err(NameError::UnitType { name: name() });
         }
@@ -211,11 +194,8 @@ impl UnitName {
     /// # Errors
     /// The result is too long, or `template` is not a template's name.
     pub fn instance_of(template: &str, instance: &str) -> Result<Self, NameError> {
-        let (prefix, suffix) = template
-            .split_once('@')
-            .ok_or_else(|| NameError::UnitPrefix {
-                name: template.to_owned(),
-            })?;
+        let (prefix, suffix) =
+            template.split_once('@').ok_or_else(|| NameError::UnitPrefix { name: template.to_owned() })?;
         Self::parse(&format!("{prefix}@{}{suffix}", escape(instance)))
     }
 
@@ -228,9 +208,7 @@ impl UnitName {
     /// The type without its dot: `service`, `path`, `timer`, …
     #[must_use]
     pub fn unit_type(&self) -> &str {
-        self.0
-            .rsplit_once('.')
-            .map_or("", |(_, unit_type)| unit_type)
+        self.0.rsplit_once('.').map_or("", |(_, unit_type)| unit_type)
     }
 
     /// What stands before the type: `foo` of `foo.service`, `foo@bar` of `foo@bar.service`.
@@ -287,10 +265,8 @@ pub fn escape(text: &str) -> String {
         match byte {
             b'/' => escaped.push('-'),
             b'.' if index == 0 => escaped.push_str("\\x2e"),
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b':' | b'_' | b'.' => {
-                escaped.push(char::from(byte))
-            }
-            other => escaped.push_str(&format!("\\x{other:02x}")),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b':' | b'_' | b'.' => escaped.push(char::from(byte)),
+            other => escaped.extend(["\\x".to_owned(), format!("{other:02x}")]),
         }
     }
     escaped
@@ -300,11 +276,7 @@ pub fn escape(text: &str) -> String {
 #[must_use]
 pub fn escape_path(path: &str) -> String {
     let inner: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    if inner.is_empty() {
-        "-".to_owned()
-    } else {
-        escape(&inner.join("/"))
-    }
+    if inner.is_empty() { "-".to_owned() } else { escape(&inner.join("/")) }
 }
 
 fn check_characters(
@@ -312,15 +284,8 @@ fn check_characters(
     punctuation: fn(char) -> bool,
     allowed: &'static str,
 ) -> Result<(), NameError> {
-    match text
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || punctuation(*c)))
-    {
-        Some(character) => Err(NameError::Character {
-            name: text.to_owned(),
-            character,
-            allowed,
-        }),
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || punctuation(*c))) {
+        Some(character) => Err(NameError::Character { name: text.to_owned(), character, allowed }),
         None => Ok(()),
     }
 }
@@ -357,25 +322,12 @@ mod tests {
 
     #[test]
     fn unit_names_follow_systemd() {
-        for good in [
-            "foo.service",
-            "foo@.service",
-            "foo@bar.timer",
-            "a\\x2d.path",
-            "foo.bar.mount",
-        ] {
+        for good in ["foo.service", "foo@.service", "foo@bar.timer", "a\\x2d.path", "foo.bar.mount"] {
             assert_eq!(UnitName::parse(good).unwrap().as_str(), good);
         }
-        for bad in [
-            "",
-            "foo",
-            ".service",
-            "@.service",
-            "@x.service",
-            "a/b.service",
-            "foo.nosuch",
-            "a b.service",
-        ] {
+        for bad in
+            ["", "foo", ".service", "@.service", "@x.service", "a/b.service", "foo.nosuch", "a b.service"]
+        {
             assert!(UnitName::parse(bad).is_err(), "{bad:?} was accepted");
         }
     }

@@ -1,0 +1,1 @@
+//! `stack-audit`: does every stack run the unit definition that was declared?

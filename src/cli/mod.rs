@@ -1,0 +1,38 @@
+//! The command lines, and the one place that turns a result into an exit code.
+
+pub mod audit;
+pub mod output;
+pub mod stackctl;
+pub mod update;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::error::{Error, chain};
+use crate::exit::Code;
+use crate::journal;
+
+/// Runs a program: parses its command line, does its work, prints an error once, and ends with its code.
+fn run<A: Parser>(work: impl FnOnce(A) -> Result<Code, Error>) -> ExitCode {
+    let arguments = match A::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            // --help and --version arrive here too; only they are not a mistake.
+            let code = if usage.use_stderr() { Code::Usage } else { Code::Done };
+            return match usage.print() {
+                Ok(()) => code.into(),
+                Err(_) => Code::Io.into(),
+            };
+        }
+    };
+    journal::start();
+    match work(arguments) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            let code = error.code();
+            tracing::error!(MESSAGE_ID = journal::FAILED, EXIT_CODE = code.number(), "{}", chain(&error));
+            code.into()
+        }
+    }
+}

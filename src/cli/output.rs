@@ -1,0 +1,33 @@
+//! What goes to standard output: text for the person who typed the command, or JSON.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::journal;
+
+/// Writes `text` and a newline. A reader that went away (`| head`) is not an error. Under a unit whose standard
+/// output is the journal nothing is written: the events say it there, with their fields.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print(text: &str) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    if journal::goes_to_journal(&out) {
+        return Ok(());
+    }
+    match out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Error::Output(error)),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Writes `value` as indented JSON.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_json(value: &impl Serialize) -> Result<(), Error> {
+    print(&serde_json::to_string_pretty(value).map_err(|error| Error::Output(error.into()))?)
+}

@@ -1,0 +1,28 @@
+//! `stackctl`: one stack at a time, by hand or from its units.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+use crate::exit::{Code, table};
+
+#[derive(Parser)]
+#[command(name = "stackctl", version, about = "Declare, start, stop and repair Compose stacks under systemd user units", after_help = table())]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {}
+
+/// The program.
+#[must_use]
+pub fn main() -> ExitCode {
+    super::run(work)
+}
+
+fn work(arguments: Arguments) -> Result<Code, Error> {
+    match arguments.verb {}
+}

@@ -1,0 +1,1 @@
+//! `stack-update`: runs the update units and aggregates their outcomes.

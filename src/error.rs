@@ -1,0 +1,82 @@
+//! What ends a program early, and the one map from errors to exit codes.
+
+use std::error::Error as StdError;
+use std::io;
+
+use thiserror::Error;
+
+use crate::atomic::WriteError;
+use crate::dirs::DirsError;
+use crate::document::ReadError;
+use crate::exit::Code;
+use crate::inventory::InventoryError;
+use crate::names::NameError;
+
+/// Everything that can end a program early. Each concern has its own enum; this one only gathers them.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The environment does not tell where things are.
+    #[error(transparent)]
+    Dirs(#[from] DirsError),
+    /// A name that was given on the command line.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A file of the inventory.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// The host configuration or a seal.
+    #[error(transparent)]
+    Configuration(ReadError),
+    /// A state file.
+    #[error(transparent)]
+    State(ReadError),
+    /// A file that could not be replaced.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Standard output.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    /// A directory or file operation; the source names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Error {
+    /// How the program ends because of this error.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Dirs(_) | Self::Inventory(_) | Self::Configuration(_) => Code::Configuration,
+            Self::Name(_) => Code::Usage,
+            Self::State(_) | Self::Io(_) | Self::Output(_) => Code::Io,
+            Self::Write(_) => Code::CannotWrite,
+        }
+    }
+}
+
+/// An error and its causes in one line, outermost first. A cause that its parent already spells out is left out.
+#[must_use]
+pub fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let part = source.to_string();
+        if !text.ends_with(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        cause = source.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_one_line_from_outside_in() {
+        let error = crate::document::read_text(std::path::Path::new("/proc/self/mem/x")).unwrap_err();
+        assert_eq!(chain(&error), "/proc/self/mem/x: cannot read: Not a directory (os error 20)");
+    }
+}

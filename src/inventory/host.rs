@@ -1,0 +1,131 @@
+//! Host-wide settings. The published form is `docs/schema/config.schema.json`.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::timespan::Timespan;
+use crate::dirs::Dirs;
+use crate::document::{Document, ReadError};
+
+/// The settings of `config.json`; a missing file, like a missing key, means the defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Host {
+    /// Version of this file's form.
+    pub version: u32,
+    /// The podman program: absolute, or a name that is looked up in `path`.
+    pub podman: PathBuf,
+    /// The compose provider.
+    pub provider: Provider,
+    /// `PATH` of every unit that calls podman, which needs newuidmap and systemd-run.
+    pub path: String,
+    /// What the auditor may repair.
+    pub heal: Heal,
+    /// Deadline for a reply of the bus or the manager.
+    pub bus_deadline: Timespan,
+    /// Deadline for a daemon-reload.
+    pub reload_deadline: Timespan,
+    /// How long a change on disk may stay unread before it is reported.
+    pub reload_grace: Timespan,
+    /// How long a transaction waits for another one's lock.
+    pub lock_wait: Timespan,
+}
+
+/// The compose provider that `podman compose` is pinned to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Provider {
+    /// Which of the two.
+    pub kind: ProviderKind,
+    /// The program; the kind's usual name, looked up in `path`, if it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
+}
+
+/// The compose providers that are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProviderKind {
+    /// docker-compose 2, which talks to podman's API socket.
+    #[default]
+    DockerCompose,
+    /// podman-compose, which runs podman.
+    PodmanCompose,
+}
+
+impl ProviderKind {
+    /// The program's usual name.
+    #[must_use]
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::DockerCompose => "docker-compose",
+            Self::PodmanCompose => "podman-compose",
+        }
+    }
+}
+
+/// What the auditor may repair by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Heal {
+    /// daemon-reload when everything of ours on disk is declared and something loaded is not.
+    pub reload: bool,
+    /// Reset and start a dead watcher.
+    pub watchers: bool,
+    /// Put a replaced owned link back, keeping the drifted file in the state directory.
+    pub restore_links: bool,
+}
+
+impl Document for Host {
+    const KIND: &'static str = "host configuration";
+    const VERSION: u32 = 1;
+}
+
+impl Host {
+    /// Reads `config.json`; a missing file means the defaults.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read or is not valid.
+    pub fn load_or_default(dirs: &Dirs) -> Result<Self, ReadError> {
+        match Self::load(&dirs.host_config_file()) {
+            Err(error) if error.is_missing() => Ok(Self::default()),
+            other => other,
+        }
+    }
+
+    /// The first program of that name in `path`; an absolute name is taken as it is.
+    #[must_use]
+    pub fn find_program(&self, name: &Path) -> Option<PathBuf> {
+        if name.is_absolute() {
+            return Some(name.to_owned());
+        }
+        std::env::split_paths(&self.path).map(|dir| dir.join(name)).find(|candidate| {
+            nix::unistd::access(candidate, nix::unistd::AccessFlags::X_OK).is_ok() && candidate.is_file()
+        })
+    }
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            version: Self::VERSION,
+            podman: PathBuf::from("podman"),
+            provider: Provider::default(),
+            // NixOS keeps the setuid newuidmap in /run/wrappers/bin, other systems keep it in /usr/bin.
+            path: "/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+                .to_owned(),
+            heal: Heal::default(),
+            bus_deadline: Timespan::seconds(10),
+            reload_deadline: Timespan::seconds(90),
+            reload_grace: Timespan::seconds(60),
+            lock_wait: Timespan::seconds(5 * 60),
+        }
+    }
+}
+
+impl Default for Heal {
+    fn default() -> Self {
+        Self { reload: true, watchers: true, restore_links: false }
+    }
+}

@@ -1,0 +1,11 @@
+//! What a person or Home Manager declared: one JSON file per stack, and one for the host.
+
+mod entry;
+mod host;
+mod load;
+mod timespan;
+
+pub use entry::{Compose, Entry, EnvFile, Update, Verify, VerifyMode};
+pub use host::{Heal, Host, Provider, ProviderKind};
+pub use load::{Declared, Inventory, InventoryError, json_files, stack_of_file};
+pub use timespan::Timespan;

@@ -1,0 +1,100 @@
+//! Where events go: natively to the journal with their fields when a unit runs the program, to standard error as
+//! plain text otherwise.
+
+use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// `MESSAGE_ID` of a program that ended early with an error.
+pub const FAILED: &str = "0d06690c31fa4087823613cc7dea6a40";
+/// `MESSAGE_ID` of a finding.
+pub const FINDING: &str = "050cf8bf648c43458a0d65efd896a19d";
+/// `MESSAGE_ID` of a repair that the auditor made.
+pub const HEALED: &str = "313e59f3610040609b82def07b9dfc84";
+/// `MESSAGE_ID` of the summary of an audit.
+pub const AUDITED: &str = "b819215a8f0b43efb047bade901460f3";
+/// `MESSAGE_ID` of a stack that was started, changed or stopped.
+pub const TRANSACTION: &str = "fe7ff4cd0b6b46a6bb6c4f4cf98a04ca";
+/// `MESSAGE_ID` of a state file that was damaged and has been set aside.
+pub const SET_ASIDE: &str = "1d5800344efe4387ac16e8b38905e63c";
+
+/// Installs the destination of events for this process. Called once, from `cli`.
+pub fn start() {
+    // Our own events only: what zbus traces is of no use to an operator.
+    let registry = tracing_subscriber::registry();
+    let native = goes_to_journal(std::io::stderr()).then(tracing_journald::layer).and_then(Result::ok);
+    let started = match native {
+        Some(layer) => {
+            let layer =
+                layer.with_field_prefix(None).with_custom_fields(own_unit().map(|unit| ("USER_UNIT", unit)));
+            registry.with(layer.with_filter(tracing_subscriber::filter::filter_fn(ours))).try_init()
+        }
+        None => registry.with(Plain).try_init(),
+    };
+    debug_assert!(started.is_ok(), "the subscriber is installed once");
+}
+
+/// Whether a stream of this process is connected to the journal, by systemd.exec(5): `$JOURNAL_STREAM` holds
+/// device and inode of that connection.
+#[must_use]
+pub fn goes_to_journal(stream: impl AsFd) -> bool {
+    let Some(expected) = std::env::var_os("JOURNAL_STREAM") else { return false };
+    nix::sys::stat::fstat(stream.as_fd())
+        .is_ok_and(|stat| *expected == *format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+/// The user unit that this process runs in, from its control group. The journal's own attribution can miss a
+/// process that lives for milliseconds, so it is sent along.
+fn own_unit() -> Option<String> {
+    let groups = crate::document::read_text(std::path::Path::new("/proc/self/cgroup")).ok()?;
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    path.rsplit('/').find(|part| part.ends_with(".service")).map(str::to_owned)
+}
+
+fn ours(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("stackwarden") && *metadata.level() <= Level::INFO
+}
+
+/// The plain text of our events on standard error, one line each.
+struct Plain;
+
+impl<S: Subscriber> Layer<S> for Plain {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if !ours(event.metadata()) {
+            return;
+        }
+        let mut message = Message::default();
+        event.record(&mut message);
+        let mut stderr = std::io::stderr().lock();
+        let colour =
+            stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let (word, escape) = match *event.metadata().level() {
+            Level::ERROR => ("error: ", "\x1b[1;31m"),
+            Level::WARN => ("warning: ", "\x1b[1;33m"),
+            _ => ("", ""),
+        };
+        let line = if colour && !word.is_empty() {
+            format!("{escape}{word}\x1b[0m{}\n", message.0)
+        } else {
+            format!("{word}{}\n", message.0)
+        };
+        // There is nowhere left to report that standard error is closed.
+        drop(stderr.write_all(line.as_bytes()));
+    }
+}
+
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
