@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# What every part of the lab shares: where things are, and how it speaks.
+
+LAB_DIR=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+LAB_REPO=$(realpath "$LAB_DIR/../..")
+LAB_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/stackwarden/lab
+LAB_MACHINES=$LAB_CACHE/machines # started by `boot`, kept until `stop --purge` or `clean`
+LAB_RUNS=$LAB_CACHE/runs         # one directory per `test` or `demo`, gone when it ends
+
+# The one person who lives on the machine.
+LAB_USER=me
+LAB_UID=1000
+export LAB_DIR LAB_REPO LAB_CACHE LAB_MACHINES LAB_RUNS LAB_USER LAB_UID
+
+# The lab cannot run here (EX_UNAVAILABLE), as opposed to: it ran and something failed.
+readonly EXIT_CANNOT=69
+
+if [ -t 2 ] && [ -z "${NO_COLOR:-}" ]; then
+    BOLD=$'\e[1m' RED=$'\e[31m' GREEN=$'\e[32m' DIM=$'\e[2m' PLAIN=$'\e[0m'
+else
+    BOLD='' RED='' GREEN='' DIM='' PLAIN=''
+fi
+export BOLD RED GREEN DIM PLAIN
+
+# All talk goes to standard error, so that the output of `lab run CMD` is the command's alone.
+note() { printf '%slab:%s %s\n' "$DIM" "$PLAIN" "$*" >&2; }
+die() { printf '%slab: %s%s\n' "$RED" "$*" "$PLAIN" >&2; exit 1; }
+cannot() { # WHY WHAT-TO-DO-INSTEAD
+    printf '%slab: cannot run here: %s%s\nlab: instead: %s\n' "$RED" "$1" "$PLAIN" "$2" >&2
+    exit "$EXIT_CANNOT"
+}
+
+# Milliseconds since boot-independent epoch; `took` turns a start into text such as 0.6 s.
+now_ms() { local t=${EPOCHREALTIME/[.,]/}; echo "${t%???}"; }
+took() { local d=$(($(now_ms) - $1)); printf '%d.%d s' $((d / 1000)) $((d % 1000 / 100)); }
+
+# PID and start time: together they name one process for ever, so a recycled PID is never
+# mistaken for a machine of ours. Field 22 is counted behind the command name, which may hold spaces.
+process_id() {
+    local stat
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    stat=${stat##*) }
+    # shellcheck disable=SC2086
+    set -- "$1" $stat
+    echo "$1 ${21}"
+}
+process_lives() { # FILE holding what process_id printed
+    local pid start
+    read -r pid start 2>/dev/null <"$1" || return 1
+    [ -n "$pid" ] && [ "$(process_id "$pid")" = "$pid $start" ]
+}

@@ -1,0 +1,180 @@
+# shellcheck shell=bash
+# `lab test`: every stage in order, counted. A stage that cannot run, or that runs no test, has failed.
+
+PASSED=0 FAILED=0
+
+verb_test() {
+    local begin names=("$@") name known
+    begin=$(now_ms)
+    host_check
+    known=$(known_stages)
+    for name in "${names[@]}"; do
+        grep -qxF -- "$name" <<<"$known" || die "there is no stage or scenario '$name'; there are:"$'\n'"$known"
+    done
+    run_begin
+    host_packages jq:jq shellcheck:shellcheck setpriv:util-linux /lib/systemd/systemd:systemd \
+        /usr/lib/systemd/user/dbus.socket:dbus-user-session
+    wanted fmt && stage fmt 'cargo fmt' count_one cargo fmt --check
+    wanted clippy && stage clippy 'cargo clippy' count_one cargo clippy --quiet --all-targets --locked -- -D warnings
+    wanted shellcheck && stage shellcheck 'shellcheck' count_one bash -c "$(declare -f shell_scripts); shell_scripts | xargs shellcheck"
+    wanted cargo && stage cargo 'cargo test' count_cargo cargo test --locked
+    test_machines
+    printf '%s%s in %s%s\n' "$BOLD" "$([ "$FAILED" = 0 ] && echo passed || echo FAILED)" "$(took "$begin")" "$PLAIN" >&2
+    printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
+    [ "$FAILED" = 0 ] && [ "$PASSED" != 0 ]
+}
+
+wanted() { # uses verb_test's names
+    local name
+    [ ${#names[@]} = 0 ] && return
+    for name in "${names[@]}"; do [ "$name" = "$1" ] && return; done
+    return 1
+}
+
+known_stages() {
+    printf '%s\n' fmt clippy shellcheck cargo
+    hook_files | sed 's|.*/||; s/^[0-9]*-//'
+    scenario_files | sed 's|.*/||; s/\.sh$//'
+}
+hook_files() { find "$LAB_DIR/stages" -maxdepth 1 -name '[0-9]*-*' -type f 2>/dev/null | sort; }
+scenario_files() { find "$LAB_DIR/scenarios" -maxdepth 1 -name '*.sh' | sort; }
+
+shell_scripts() { # by name or by their first line; only what belongs to the project
+    git ls-files --cached --others --exclude-standard -z | while IFS= read -r -d '' file; do
+        [ -f "$file" ] || continue
+        case $file in
+        *.sh) echo "$file" ;;
+        *) ! head -c 40 "$file" | head -n 1 | grep -aqE '^#!.*\b(ba|da)?sh\b' || echo "$file" ;;
+        esac
+    done
+}
+
+# stage NAME TITLE COUNT CMD…: COUNT looks at STATUS and LOG and sets N_PASSED and N_FAILED.
+stage() {
+    local name=$1 title=$2 count=$3 begin STATUS=0 LOG N_PASSED=0 N_FAILED=0
+    shift 3
+    begin=$(now_ms)
+    LOG=$RUN/$name.log
+    printf '%s … ' "$title" >&2
+    cd "$LAB_REPO" || exit
+    job_start "$LOG" "$@"
+    wait "$JOB" || STATUS=$?
+    job_over "$JOB"
+    "$count"
+    stage_report "$title" "$begin"
+}
+
+stage_report() { # TITLE BEGIN
+    PASSED=$((PASSED + N_PASSED)) FAILED=$((FAILED + N_FAILED))
+    if [ "$N_FAILED" = 0 ]; then
+        printf '%sok%s, %d passed (%s)\n' "$GREEN" "$PLAIN" "$N_PASSED" "$(took "$2")" >&2
+    else
+        printf '%sFAILED%s, %d passed, %d failed (%s)\n' "$RED" "$PLAIN" "$N_PASSED" "$N_FAILED" "$(took "$2")" >&2
+        print_log "$LOG" "$1"
+    fi
+}
+
+print_log() { # FILE TITLE
+    printf '%s===== %s%s\n' "$BOLD" "$2" "$PLAIN" >&2
+    if [ "$(wc -l <"$1")" -gt 600 ]; then
+        { head -n 200 "$1"; echo '[…]'; tail -n 400 "$1"; } >&2
+    else
+        cat "$1" >&2
+    fi
+    printf '%s===== end of %s%s\n' "$BOLD" "$2" "$PLAIN" >&2
+}
+
+count_one() { if [ "$STATUS" = 0 ]; then N_PASSED=1; else N_FAILED=1; fi; }
+
+count_cargo() {
+    local ignored
+    # Test programs and doc tests each end with a line `test result: ok. 3 passed; 0 failed; 0 ignored; …`.
+    read -r N_PASSED N_FAILED ignored < <(awk '/^test result: / { p += $4; f += $6; i += $8 }
+        END { print p + 0, f + 0, i + 0 }' "$LOG")
+    if [ "$ignored" != 0 ]; then
+        echo "$ignored ignored tests: a test that does not run has not passed" >>"$LOG"
+        N_FAILED=$((N_FAILED + ignored))
+    fi
+    if [ "$STATUS" != 0 ] && [ "$N_FAILED" = 0 ]; then N_FAILED=1; fi
+    if [ "$N_PASSED" = 0 ] && [ "$N_FAILED" = 0 ]; then echo 'no test ran' >>"$LOG"; N_FAILED=1; fi
+}
+
+count_hook() { # its last line is `N passed, N failed`
+    if [[ $(tail -n 1 "$LOG") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+        N_PASSED=${BASH_REMATCH[1]} N_FAILED=${BASH_REMATCH[2]}
+    else
+        echo 'the stage did not end with a line "N passed, N failed"' >>"$LOG"
+        N_FAILED=1
+    fi
+    if [ "$STATUS" != 0 ] && [ "$N_FAILED" = 0 ]; then N_FAILED=1; fi
+    if [ "$N_PASSED" = 0 ] && [ "$N_FAILED" = 0 ]; then echo 'no test ran' >>"$LOG"; N_FAILED=1; fi
+}
+
+# Everything that needs a machine or the programs.
+test_machines() {
+    local file name chosen=() hooks=()
+    while read -r file; do
+        name=${file##*/}
+        wanted "${name%.sh}" && chosen+=("$file")
+    done < <(scenario_files)
+    while read -r file; do
+        name=${file##*/}
+        wanted "${name#*-}" && hooks+=("$file")
+    done < <(hook_files)
+    [ $((${#chosen[@]} + ${#hooks[@]})) != 0 ] || return 0
+    machine_setup
+    mkdir "$RUN/.bin"
+    programs_into "$RUN/.bin"
+    export LAB_BIN=$RUN/.bin LAB RUN
+    scenarios "${chosen[@]}"
+    for file in "${hooks[@]}"; do
+        name=${file##*/}
+        if [ -x "$file" ]; then
+            stage "${name#*-}" "stage ${name#*-}" count_hook "$file"
+        else
+            stage "${name#*-}" "stage ${name#*-}" count_hook echo "$file is not executable"
+        fi
+    done
+}
+
+# LAB_JOBS at a time; those whose second line says `# alone: why` afterwards, one by one.
+scenarios() {
+    local file alone=() together=()
+    for file; do
+        if [[ $(sed -n 2p "$file") == "# alone: "* ]]; then alone+=("$file"); else together+=("$file"); fi
+    done
+    declare -A RUNNING=() BEGUN=()
+    for file in "${together[@]}"; do
+        [ ${#RUNNING[@]} -lt "${LAB_JOBS:-2}" ] || scenario_wait
+        scenario_start "$file"
+    done
+    while [ ${#RUNNING[@]} != 0 ]; do scenario_wait; done
+    for file in "${alone[@]}"; do
+        scenario_start "$file"
+        scenario_wait
+    done
+}
+
+scenario_start() {
+    local name=${1##*/}
+    name=${name%.sh}
+    job_start "$RUN/$name.log" timeout --kill-after=30 "${LAB_SCENARIO_TIMEOUT:-300}" \
+        bash "$LAB_DIR/lib/scenario" "$1" "$RUN/$name"
+    RUNNING[$JOB]=$name
+    BEGUN[$name]=$(now_ms)
+}
+
+scenario_wait() {
+    local job='' STATUS=0 name LOG N_PASSED=0 N_FAILED=0
+    wait -n -p job "${!RUNNING[@]}" || STATUS=$?
+    name=${RUNNING[$job]}
+    unset "RUNNING[$job]"
+    job_over "$job"
+    LOG=$RUN/$name.log
+    [ "$STATUS" != 124 ] && [ "$STATUS" != 137 ] || echo "ended after ${LAB_SCENARIO_TIMEOUT:-300} s" >>"$LOG"
+    # Killed, it could not clean up after itself.
+    [ ! -e "$RUN/$name/cgroup" ] || machine_remove "$RUN/$name"
+    count_one
+    printf 'scenario %s … ' "$name" >&2
+    stage_report "scenario $name" "${BEGUN[$name]}"
+}
