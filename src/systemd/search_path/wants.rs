@@ -1,0 +1,122 @@
+//! Who pulls a unit in: the links in `.wants`, `.requires` and `.upholds` directories, which are what "enabled" means.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::probe::{CannotCheck, FileEnd, FileStatus, lstat};
+use super::scan::SearchPath;
+use crate::names::UnitName;
+
+/// Kind of dependency that a link makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DependencyKind {
+    /// `Wants=`
+    Wants,
+    /// `Requires=`
+    Requires,
+    /// `Upholds=`; such directories are read from systemd 254 on.
+    Upholds,
+}
+
+impl DependencyKind {
+    const ALL: [(&'static str, Self); 3] = [
+        (".wants", Self::Wants),
+        (".requires", Self::Requires),
+        (".upholds", Self::Upholds),
+    ];
+
+    fn of(directory: &str) -> Option<(&str, Self)> {
+        Self::ALL
+            .iter()
+            .find_map(|(suffix, kind)| Some((directory.strip_suffix(suffix)?, *kind)))
+    }
+}
+
+/// A link to a unit in a dependency directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantsLink {
+    /// The link.
+    pub path: PathBuf,
+    /// Index of the search path's directory.
+    pub directory: usize,
+    /// The unit, prefix unit or type that pulls it in: `default.target`.
+    pub wanted_by: String,
+    /// The kind of dependency.
+    pub kind: DependencyKind,
+    /// The link itself.
+    pub status: Option<FileStatus>,
+    /// Its text; `None` for a file that is no link, which systemd ignores.
+    pub text: Option<PathBuf>,
+    /// Whether it makes the dependency: a link, no mask, and not hidden by an earlier directory's entry. Where it
+    /// leads to does not matter to systemd, only its name does.
+    pub in_force: bool,
+}
+
+/// Unit name to (search directory, name of the dependency directory).
+#[derive(Debug, Default)]
+pub(super) struct WantsIndex {
+    links: BTreeMap<String, Vec<(usize, String)>>,
+    unchecked: Vec<CannotCheck>,
+}
+
+impl SearchPath {
+    /// The links that pull `unit` in under this very name, in the search path's order.
+    #[must_use]
+    pub fn wants_links(&self, unit: &UnitName) -> Vec<WantsLink> {
+        let index = self.wants.get_or_init(|| self.index_wants());
+        let mut decided = std::collections::BTreeSet::new();
+        let places = index.links.get(unit.as_str());
+        places
+            .into_iter()
+            .flatten()
+            .filter_map(|(directory, name)| {
+                let (wanted_by, kind) = DependencyKind::of(name)?;
+                let path = self
+                    .directories
+                    .get(*directory)?
+                    .join(name)
+                    .join(unit.as_str());
+                let text = path.read_link().ok();
+                let first = decided.insert(name.clone());
+                Some(WantsLink {
+                    in_force: first && text.is_some() && !FileEnd::of(&path).is_mask(),
+                    status: lstat(&path).ok(),
+                    directory: *directory,
+                    wanted_by: wanted_by.to_owned(),
+                    kind,
+                    text,
+                    path,
+                })
+            })
+            .collect()
+    }
+
+    /// The dependency directories that could not be read: with any, "not enabled" is not known.
+    pub fn wants_unchecked(&self) -> &[CannotCheck] {
+        &self.wants.get_or_init(|| self.index_wants()).unchecked
+    }
+
+    fn index_wants(&self) -> WantsIndex {
+        let mut index = WantsIndex {
+            unchecked: self.unreadable().cloned().collect(),
+            ..WantsIndex::default()
+        };
+        for (position, directory) in self.directories.iter().enumerate() {
+            for (name, dependencies) in &directory.dot_directories {
+                if DependencyKind::of(name).is_none() {
+                    continue;
+                }
+                let listing = dependencies.listing();
+                index.unchecked.extend(listing.error().cloned());
+                for unit in listing.entries().iter().filter_map(|name| name.to_str()) {
+                    index
+                        .links
+                        .entry(unit.to_owned())
+                        .or_default()
+                        .push((position, name.clone()));
+                }
+            }
+        }
+        index
+    }
+}
