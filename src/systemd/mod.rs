@@ -1,4 +1,12 @@
 //! The user manager: the only code that knows D-Bus, unit files and the unit search path.
 
+pub mod bus;
+mod directives;
+pub mod jobs;
+pub mod loaded;
+pub mod manager;
+mod runtime;
 pub mod search_path;
 pub mod unit_file;
+pub mod value;
+pub mod words;
