@@ -43,20 +43,13 @@ impl Manager {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(guard.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(guard.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let Some(pid) = line.strip_prefix("ready ") else {
             let status = guard.wait().unwrap();
             panic!("no user manager for this test ({status}); the reason is above");
         };
         let pid = pid.trim_end().parse().unwrap();
-        Self {
-            dir,
-            guard,
-            pid,
-            path: path.to_owned(),
-        }
+        Self { dir, guard, pid, path: path.to_owned() }
     }
 
     /// The manager's own process, for a test that stops (SIGSTOP) or kills it.
@@ -132,11 +125,7 @@ impl Manager {
 
     /// `systemctl --user` with `args`, whatever it returns.
     pub fn try_systemctl(&self, args: &[&str]) -> Output {
-        self.command("systemctl")
-            .args(["--user", "--no-pager"])
-            .args(args)
-            .output()
-            .unwrap()
+        self.command("systemctl").args(["--user", "--no-pager"]).args(args).output().unwrap()
     }
 
     /// `systemctl --user` with `args`, and what it printed.

@@ -18,10 +18,7 @@ fn units_and_commands_share_one_environment() {
     let seen = manager.state().join("seen");
     manager.write_unit(
         "tell.service",
-        &format!(
-            "[Service]\nType=oneshot\nExecStart=/usr/bin/env\nStandardOutput=file:{}\n",
-            seen.display()
-        ),
+        &format!("[Service]\nType=oneshot\nExecStart=/usr/bin/env\nStandardOutput=file:{}\n", seen.display()),
     );
     manager.systemctl(&["start", "tell.service"]);
     let unit = fs_err::read_to_string(&seen).unwrap();
@@ -30,10 +27,7 @@ fn units_and_commands_share_one_environment() {
     for (name, value) in manager.environment() {
         let line = format!("{name}={}", value.to_str().unwrap());
         for environment in [&unit, &command] {
-            assert!(
-                environment.lines().any(|l| l == line),
-                "{line}\n{environment}"
-            );
+            assert!(environment.lines().any(|l| l == line), "{line}\n{environment}");
         }
     }
     let fails = manager.try_systemctl(&["start", "nosuch.service"]);
@@ -69,23 +63,15 @@ fn a_path_unit_triggers() {
     let stamp = manager.dir().join("stamp");
     let watched = manager.dir().join("watched");
     fs_err::create_dir(&watched).unwrap();
-    manager.write_unit(
-        "look.path",
-        &format!("[Path]\nPathChanged={}\n", watched.display()),
-    );
+    manager.write_unit("look.path", &format!("[Path]\nPathChanged={}\n", watched.display()));
     manager.write_unit(
         "look.service",
-        &format!(
-            "[Service]\nType=oneshot\nExecStart=touch {}\n",
-            stamp.display()
-        ),
+        &format!("[Service]\nType=oneshot\nExecStart=touch {}\n", stamp.display()),
     );
     manager.systemctl(&["daemon-reload"]);
     manager.systemctl(&["start", "look.path"]);
     write(watched.join("file"), "");
-    wait_for("the triggered unit", DEADLINE, || {
-        stamp.exists().then_some(())
-    });
+    wait_for("the triggered unit", DEADLINE, || stamp.exists().then_some(()));
 }
 
 #[test]
@@ -113,7 +99,5 @@ fn nothing_is_left_also_after_a_panic() {
 /// A process that has died and was not collected yet still has an entry, but no memory.
 fn ended(pid: u32) -> Option<()> {
     let status = fs_err::read_to_string(format!("/proc/{pid}/status"));
-    status
-        .map_or(true, |text| !text.contains("VmSize:"))
-        .then_some(())
+    status.map_or(true, |text| !text.contains("VmSize:")).then_some(())
 }

@@ -41,7 +41,7 @@ machine_boot() {
     while :; do
         machine_up "$dir" || machine_boot_failed "$dir" 'its first process died'
         if machine_user_ready "$dir" "$leader"; then
-            state=$(enter_raw "$dir" systemctl is-system-running 2>/dev/null || true)
+            state=$(enter_root "$dir" systemctl is-system-running 2>/dev/null || true)
             case $state in running | degraded) break ;; esac
         fi
         # Debian 13 takes well under two seconds here; a stack that starts at boot may take its time.
@@ -107,14 +107,15 @@ machine_sweep() {
 
 machine_remove() { machine_kill "$1"; rm -rf "$1"; }
 
-# enter_user | enter_root | enter_raw DIR CMD…: runs CMD inside with this shell's standard streams
-# and its exit status. No transient unit is made, as `systemd-run --user` would: that writes into a
-# directory which the product watches. The process is put where a login would put it.
+# enter_user | enter_root DIR CMD…: runs CMD inside with this shell's standard streams and its exit
+# status. No transient unit is made, as `systemd-run --user` would: that writes into a directory which
+# the product watches. The process is put where a login would put it. (setpriv, because nsenter has a
+# child in between that would not hear of its end.)
 enter_user() {
     local dir=$1
     shift
     enter "$dir" "user.slice/user-$LAB_UID.slice/session-lab.scope" \
-        setpriv --reuid="$LAB_UID" --regid="$LAB_UID" --init-groups \
+        setpriv --pdeathsig TERM --reuid="$LAB_UID" --regid="$LAB_UID" --init-groups \
         env -i "HOME=/home/$LAB_USER" "USER=$LAB_USER" "LOGNAME=$LAB_USER" SHELL=/bin/bash LANG=C.UTF-8 "TERM=${TERM:-dumb}" \
         PATH=/opt/stackwarden/bin:/usr/local/bin:/usr/bin:/bin \
         "XDG_RUNTIME_DIR=/run/user/$LAB_UID" "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$LAB_UID/bus" \
@@ -123,10 +124,9 @@ enter_user() {
 enter_root() {
     local dir=$1
     shift
-    enter "$dir" system.slice/lab.scope env -i HOME=/root LANG=C.UTF-8 "TERM=${TERM:-dumb}" \
+    enter "$dir" system.slice/lab.scope setpriv --pdeathsig TERM env -i HOME=/root LANG=C.UTF-8 "TERM=${TERM:-dumb}" \
         PATH=/opt/stackwarden/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
-enter_raw() { enter_root "$@"; }
 
 enter() { # DIR CGROUP CMD…
     local dir=$1 group=$2 leader
@@ -134,12 +134,18 @@ enter() { # DIR CGROUP CMD…
     leader=$(machine_leader "$dir")
     group=$(cat "$dir/cgroup")/$group
     shift 2
-    (
-        mkdir -p "$group"
-        echo "$BASHPID" >"$group/cgroup.procs"
-        enter_v1_cgroups "$leader"
-        exec nsenter -t "$leader" -m -u -i -n -p -C -r -w -- "$@"
-    )
+    # `lab run` becomes the command's keeper itself: a signal to it is one to that.
+    [ -z "${ENTER_IN_PLACE:-}" ] || enter_exec "$leader" "$group" "$@"
+    (enter_exec "$leader" "$group" "$@")
+}
+
+enter_exec() { # LEADER CGROUP CMD…
+    local leader=$1 group=$2
+    shift 2
+    mkdir -p "$group"
+    echo "$BASHPID" >"$group/cgroup.procs"
+    enter_v1_cgroups "$leader"
+    exec nsenter -t "$leader" -m -u -i -n -p -C -r -w -- "$@"
 }
 
 # On a hybrid host podman looks at the version 1 lines of /proc/self/cgroup as well, and takes a

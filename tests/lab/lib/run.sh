@@ -23,14 +23,15 @@ run_begin() {
 }
 
 run_end() {
-    local code=$? job dir
+    local code=$? job dir i
     trap - EXIT
     trap '' INT TERM HUP # once is enough: what follows is bounded
     for job in "${JOBS[@]}"; do kill -TERM -- "-$job" 2>/dev/null || true; done
     # The machines' ends end what waits in them, too, and with it the scenarios.
     for dir in "$RUN"/*/; do [ ! -e "$dir/leader" ] || machine_kill "$dir"; done
     for job in "${JOBS[@]}"; do
-        timeout 30 tail --pid="$job" -f /dev/null || kill -KILL -- "-$job" 2>/dev/null || true
+        for ((i = 0; i < 600; i++)); do kill -0 "$job" 2>/dev/null || continue 2; sleep 0.05; done
+        kill -KILL -- "-$job" 2>/dev/null || true
     done
     # A scenario may have been booting again just then.
     for dir in "$RUN"/*/; do [ ! -e "$dir/cgroup" ] || machine_kill "$dir"; done

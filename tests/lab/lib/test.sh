@@ -14,7 +14,7 @@ verb_test() {
     run_begin
     host_packages jq:jq shellcheck:shellcheck setpriv:util-linux /lib/systemd/systemd:systemd \
         /usr/lib/systemd/user/dbus.socket:dbus-user-session
-    wanted fmt && stage fmt 'cargo fmt' count_one cargo fmt --check
+    wanted fmt && stage fmt 'cargo fmt' count_one cargo fmt --check -- --color never
     wanted clippy && stage clippy 'cargo clippy' count_one cargo clippy --quiet --all-targets --locked -- -D warnings
     wanted shellcheck && stage shellcheck 'shellcheck' count_one bash -c "$(declare -f shell_scripts); shell_scripts | xargs shellcheck"
     wanted cargo && stage cargo 'cargo test' count_cargo cargo test --locked
@@ -57,9 +57,10 @@ stage() {
     LOG=$RUN/$name.log
     printf '%s … ' "$title" >&2
     cd "$LAB_REPO" || exit
-    job_start "$LOG" "$@"
+    job_start "$LOG" timeout --kill-after=30 "${LAB_STAGE_TIMEOUT:-900}" "$@"
     wait "$JOB" || STATUS=$?
     job_over "$JOB"
+    [ "$STATUS" != 124 ] && [ "$STATUS" != 137 ] || echo "ended after ${LAB_STAGE_TIMEOUT:-900} s" >>"$LOG"
     "$count"
     stage_report "$title" "$begin"
 }

@@ -1,0 +1,3 @@
+//! Against a real user manager.
+
+mod support;
