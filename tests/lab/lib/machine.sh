@@ -13,7 +13,10 @@ machine_boot() {
     dir=$(realpath "$dir")
     machine_up "$dir" && die "$dir is running already"
     machine_sweep "$dir"
-    rootfs=$(rootfs_path)
+    # What a machine has written fits the root file system that it was first booted with.
+    [ -e "$dir/rootfs" ] || rootfs_path >"$dir/rootfs"
+    rootfs=$(cat "$dir/rootfs")
+    [ -e "$rootfs/.complete" ] || die "the root file system of $(basename "$dir") is gone: \`stop --purge\` it"
     [ -e "$dir/home/$LAB_USER" ] || cp -a "$rootfs/home/." "$dir/home/"
     cgroup=$(mktemp -d "$(cgroup_root)/stackwarden-lab.XXXXXX")
     chmod 755 "$cgroup" # a user's tools read what is above them

@@ -18,6 +18,7 @@ rootfs_path() { echo "$LAB_CACHE/rootfs-$(rootfs_key)"; }
 rootfs_ensure() {
     [ -e "$(rootfs_path)/.complete" ] && return
     mkdir -p "$LAB_CACHE"
+    flock --nonblock "$LAB_CACHE/rootfs.lock" true || note 'waiting for another run, which is building the root file system'
     flock -o "$LAB_CACHE/rootfs.lock" bash "$LAB_DIR/lab" _rootfs
 }
 
@@ -45,6 +46,20 @@ rootfs_build() {
     mv "$work/root" "$path"
     rm -rf "$work"
     note "root file system built in $(took "$begin")"
+    rootfs_prune
+}
+
+# Removes what older recipes built, unless a machine still stands on it.
+rootfs_prune() {
+    local old
+    for old in "$LAB_CACHE"/rootfs-*/; do
+        old=${old%/}
+        [ "$old" != "$(rootfs_path)" ] || continue
+        ! grep -qsxF -- "$old" "$LAB_MACHINES"/*/rootfs "$LAB_RUNS"/*/*/rootfs || continue
+        ! grep -qsF -- "lowerdir=$old," /proc/[0-9]*/mountinfo || continue
+        note "removing ${old##*/}, of an older recipe"
+        rm -rf "$old"
+    done
 }
 
 apt_mirror() {
