@@ -7,6 +7,7 @@ pub mod loaded;
 pub mod manager;
 mod runtime;
 pub mod search_path;
+pub mod settings;
 pub mod unit_file;
 pub mod value;
 pub mod words;

@@ -5,7 +5,6 @@
 //! systemd 252 to 257.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -146,20 +145,14 @@ impl UnitFile {
             }
         }
         if let Some((logical, first)) = pending {
-            file.problems.push(Problem {
-                line: first,
-                kind: ProblemKind::EndsInContinuation,
-            });
+            file.problems.push(Problem { line: first, kind: ProblemKind::EndsInContinuation });
             file.logical_line(&logical, first, &mut section)?;
         }
         Ok(file)
     }
 
     fn too_long(&mut self, line: usize) -> UnitFileError {
-        UnitFileError::LineTooLong {
-            line,
-            before: Box::new(std::mem::take(self)),
-        }
+        UnitFileError::LineTooLong { line, before: Box::new(std::mem::take(self)) }
     }
 
     fn logical_line(
@@ -203,21 +196,13 @@ impl UnitFile {
     }
 
     /// The assignments of one key in this file alone, in order.
-    pub fn values<'a>(
-        &'a self,
-        section: &'a str,
-        key: &'a str,
-    ) -> impl Iterator<Item = &'a Assignment> {
-        self.assignments
-            .iter()
-            .filter(move |a| a.section == section && a.key == key)
+    pub fn values<'a>(&'a self, section: &'a str, key: &'a str) -> impl Iterator<Item = &'a Assignment> {
+        self.assignments.iter().filter(move |a| a.section == section && a.key == key)
     }
 }
 
 /// What ends a line for systemd, longest first.
-const LINE_ENDS: &[&str] = &[
-    "\r\n\0", "\n\r\0", "\r\n", "\n\r", "\n\0", "\r\0", "\n", "\r", "\0",
-];
+const LINE_ENDS: &[&str] = &["\r\n\0", "\n\r\0", "\r\n", "\n\r", "\n\0", "\r\0", "\n", "\r", "\0"];
 
 /// The lines with their numbers, counted from 1.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
@@ -228,16 +213,11 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
             return None;
         }
         number += 1;
-        let Some((line, after)) = rest
-            .find(['\n', '\r', '\0'])
-            .and_then(|end| rest.split_at_checked(end))
+        let Some((line, after)) = rest.find(['\n', '\r', '\0']).and_then(|end| rest.split_at_checked(end))
         else {
             return Some((number, std::mem::take(&mut rest)));
         };
-        rest = LINE_ENDS
-            .iter()
-            .find_map(|end| after.strip_prefix(end))
-            .unwrap_or_default();
+        rest = LINE_ENDS.iter().find_map(|end| after.strip_prefix(end)).unwrap_or_default();
         Some((number, line))
     })
 }
@@ -248,202 +228,70 @@ fn ends_escaped(line: &str) -> bool {
 }
 
 fn is_safe(section: &str) -> bool {
-    !section
-        .chars()
-        .any(|c| c.is_ascii_control() || matches!(c, '"' | '\'' | '\\'))
+    !section.chars().any(|c| c.is_ascii_control() || matches!(c, '"' | '\'' | '\\'))
 }
 
-/// How several assignments of one key become a setting. Source: systemd.unit(5), systemd.exec(5), systemd.service(5),
-/// systemd.timer(5), systemd.path(5), systemd.socket(5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Merging {
-    /// The last one wins; an empty one means the default.
-    Last,
-    /// They add up; an empty one drops what came before.
-    List,
-    /// They add up, and nothing takes one back: dependencies.
-    Accumulates,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// How systemd merges `key`. Keys that are not known, extensions too, are taken as scalars.
-#[must_use]
-pub fn merging(section: &str, key: &str) -> Merging {
-    const DEPENDENCIES: &[&str] = &[
-        "After",
-        "Before",
-        "BindsTo",
-        "Conflicts",
-        "JoinsNamespaceOf",
-        "OnFailure",
-        "OnSuccess",
-        "PartOf",
-        "PropagatesReloadTo",
-        "PropagatesStopTo",
-        "ReloadPropagatedFrom",
-        "Requires",
-        "Requisite",
-        "RequiresMountsFor",
-        "StopPropagatedFrom",
-        "Upholds",
-        "Wants",
-        "WantsMountsFor",
-    ];
-    const LISTS: &[&str] = &[
-        "BindPaths",
-        "BindReadOnlyPaths",
-        "CapabilityBoundingSet",
-        "AmbientCapabilities",
-        "ConfigurationDirectory",
-        "CacheDirectory",
-        "DeviceAllow",
-        "Documentation",
-        "Environment",
-        "EnvironmentFile",
-        "ExecPaths",
-        "InaccessiblePaths",
-        "IPAddressAllow",
-        "IPAddressDeny",
-        "LoadCredential",
-        "LoadCredentialEncrypted",
-        "LogExtraFields",
-        "LogFilterPatterns",
-        "LogsDirectory",
-        "MakeDirectory",
-        "NoExecPaths",
-        "OpenFile",
-        "PassEnvironment",
-        "ReadOnlyPaths",
-        "ReadWritePaths",
-        "RestartForceExitStatus",
-        "RestartPreventExitStatus",
-        "RestrictAddressFamilies",
-        "RuntimeDirectory",
-        "SetCredential",
-        "StateDirectory",
-        "SuccessExitStatus",
-        "SupplementaryGroups",
-        "Symlinks",
-        "SystemCallFilter",
-        "TemporaryFileSystem",
-        "UnsetEnvironment",
-    ];
-    let listed = LISTS.contains(&key)
-        || section == "Install"
-        || (key.starts_with("Exec") && key != "ExecSearchPath")
-        || reset_group(section, key) != key
-        || (section == "Socket" && (key.starts_with("Listen")));
-    match (section, key) {
-        ("Unit", key) if DEPENDENCIES.contains(&key) => Merging::Accumulates,
-        _ if listed => Merging::List,
-        _ => Merging::Last,
-    }
-}
-
-/// The keys that one empty assignment resets together: `ConditionPathExists=` resets every condition.
-fn reset_group<'a>(section: &str, key: &'a str) -> &'a str {
-    match (section, key) {
-        ("Unit", key) if key.starts_with("Condition") => "Condition*",
-        ("Unit", key) if key.starts_with("Assert") => "Assert*",
-        (
-            "Timer",
-            "OnActiveSec" | "OnBootSec" | "OnStartupSec" | "OnUnitActiveSec" | "OnUnitInactiveSec"
-            | "OnCalendar",
-        ) => "On*",
-        (
-            "Path",
-            "PathExists" | "PathExistsGlob" | "PathChanged" | "PathModified" | "DirectoryNotEmpty",
-        ) => "Path*",
-        ("Socket", key) if key.starts_with("Listen") => "Listen*",
-        _ => key,
-    }
-}
-
-/// One assignment, with the file it stands in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located {
-    /// The unit file or drop-in.
-    pub file: PathBuf,
-    /// The line, counted from 1.
-    pub line: usize,
-    /// The key as written: in a group that resets together it may differ from the one asked for.
-    pub key: String,
-    /// The value as written; empty in an assignment that resets.
-    pub value: String,
-    /// Whether it has an effect on the result.
-    pub in_force: bool,
-}
-
-/// The texts that make a unit, in the order in which systemd reads them: the fragment, then the drop-ins in order of
-/// their file names.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UnitText {
-    files: Vec<(PathBuf, UnitFile)>,
-}
-
-impl UnitText {
-    /// Adds the next file.
-    pub fn push(&mut self, path: impl Into<PathBuf>, file: UnitFile) {
-        self.files.push((path.into(), file));
-    }
-
-    /// The files, in order.
-    pub fn files(&self) -> impl Iterator<Item = (&Path, &UnitFile)> {
-        self.files.iter().map(|(path, file)| (path.as_path(), file))
-    }
-
-    /// Every (section, key) that is assigned anywhere, in order of first appearance.
-    #[must_use]
-    pub fn keys(&self) -> Vec<(String, String)> {
-        let mut seen = std::collections::BTreeSet::new();
-        self.files
+    /// `section.key=value@line`, one a word.
+    fn read(text: &str) -> Vec<String> {
+        UnitFile::parse(text)
+            .unwrap()
+            .assignments
             .iter()
-            .flat_map(|(_, file)| &file.assignments)
-            .filter(|a| seen.insert((a.section.as_str(), a.key.as_str())))
-            .map(|a| (a.section.clone(), a.key.clone()))
+            .map(|a| format!("{}.{}={}@{}", a.section, a.key, a.value, a.line))
             .collect()
     }
 
-    /// Every assignment that has a say in `key`, in order, and which of them are in force after systemd's merging.
-    ///
-    /// systemd also drops a value that it cannot parse and keeps the one before; what a value means is not known here.
-    #[must_use]
-    pub fn history(&self, section: &str, key: &str) -> Vec<Located> {
-        let merging = merging(section, key);
-        let group = reset_group(section, key);
-        let mut found: Vec<Located> = Vec::new();
-        for (path, file) in &self.files {
-            for a in file.assignments.iter().filter(|a| a.section == section) {
-                let ours = a.key == key;
-                let resets = a.value.is_empty() && reset_group(section, &a.key) == group;
-                if !ours && !resets {
-                    continue;
-                }
-                if merging == Merging::Last || (merging == Merging::List && resets) {
-                    for earlier in &mut found {
-                        earlier.in_force = false;
-                    }
-                }
-                found.push(Located {
-                    file: path.clone(),
-                    line: a.line,
-                    key: a.key.clone(),
-                    value: a.value.clone(),
-                    in_force: match merging {
-                        Merging::Last => true,
-                        Merging::List | Merging::Accumulates => !a.value.is_empty(),
-                    },
-                });
-            }
-        }
-        found
+    #[test]
+    fn assignments_keep_their_section_and_line() {
+        let text = "# head\n[Unit]\nDescription = a  b \n\n; note\n[Service]\n\tExecStart=x=y\nExecStart=\n[Unit]\nAfter=z";
+        assert_eq!(
+            read(text),
+            ["Unit.Description=a  b@3", "Service.ExecStart=x=y@7", "Service.ExecStart=@8", "Unit.After=z@10"]
+        );
     }
 
-    /// The assignments that are in force: for a scalar the last one (with an empty value: the default), for a list
-    /// what came after its last reset.
-    #[must_use]
-    pub fn in_force(&self, section: &str, key: &str) -> Vec<Located> {
-        let mut history = self.history(section, key);
-        history.retain(|located| located.in_force);
-        history
+    #[test]
+    fn a_backslash_continues_over_comments_but_not_over_empty_lines() {
+        assert_eq!(read("[S]\nA=1\\\n# no\n 2\\\n;no\n3\nB=4"), ["S.A=1  2 3@2", "S.B=4@7"]);
+        assert_eq!(read("[S]\nA=1\\\n\nB=2"), ["S.A=1@2", "S.B=2@4"]);
+        assert_eq!(read("[S]\nA=1\\\\\nB=2"), ["S.A=1\\\\@2", "S.B=2@3"]);
+        assert_eq!(read("[S]\nA=1\\ \nB=2"), ["S.A=1\\@2", "S.B=2@3"]);
+    }
+
+    #[test]
+    fn every_line_end_and_one_byte_order_mark_are_understood() {
+        assert_eq!(read("\u{feff}[S]\r\nA=1\rB=2\n\rC=3\0D=4"), ["S.A=1@2", "S.B=2@3", "S.C=3@4", "S.D=4@5"]);
+        assert_eq!(read("[S]\n\r\n\rA=1"), ["S.A=1@3"]);
+    }
+
+    #[test]
+    fn what_systemd_ignores_is_told_with_its_line() {
+        let file = UnitFile::parse("A=0\n[S]\nno\n=1\nA=1\\").unwrap();
+        let told: Vec<String> = file.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "line 1 stands outside of a section, ignored",
+                "line 3 has no \"=\", ignored",
+                "line 4 has no key before \"=\", ignored",
+                "line 5 ends in a continuation that nothing follows"
+            ]
+        );
+        assert_eq!(file.values("S", "A").map(|a| a.value.as_str()).collect::<Vec<_>>(), ["1"]);
+    }
+
+    #[test]
+    fn a_bad_header_ends_the_file_and_keeps_what_was_before() {
+        for header in ["[S", "[", "[S\"]", "[S]x", "[S\\x]"] {
+            let error = UnitFile::parse(&format!("[S]\nA=1\n{header}\nB=2")).unwrap_err();
+            assert_eq!(error.to_string(), format!("line 3: invalid section header {header:?}"));
+            assert_eq!(error.before().assignments.len(), 1);
+        }
+        let long = format!("[S]\nA={}", "x".repeat(LINE_MAX));
+        assert!(matches!(UnitFile::parse(&long), Err(UnitFileError::LineTooLong { line: 2, .. })));
     }
 }
