@@ -69,17 +69,11 @@ impl fmt::Display for DirectoryKind {
 pub fn kind_of_directory(path: &Path, dirs: &Dirs) -> DirectoryKind {
     let runtime = dirs.runtime.join("systemd");
     let known = [
-        (
-            dirs.config_home.join("systemd/user.control"),
-            DirectoryKind::Control,
-        ),
+        (dirs.config_home.join("systemd/user.control"), DirectoryKind::Control),
         (dirs.owner(), DirectoryKind::Owner),
         (runtime.join("user.control"), DirectoryKind::RuntimeControl),
         (runtime.join("transient"), DirectoryKind::Transient),
-        (
-            runtime.join("generator.early"),
-            DirectoryKind::GeneratorEarly,
-        ),
+        (runtime.join("generator.early"), DirectoryKind::GeneratorEarly),
         (runtime.join("generator.late"), DirectoryKind::GeneratorLate),
         (runtime.join("generator"), DirectoryKind::Generator),
         (runtime.join("user"), DirectoryKind::Runtime),
@@ -139,11 +133,7 @@ mod tests {
             ("/run/user/1000/systemd/generator.late", "generator.late"),
             ("/srv/units", "other"),
         ] {
-            assert_eq!(
-                kind_of_directory(Path::new(path), &dirs).word(),
-                word,
-                "{path}"
-            );
+            assert_eq!(kind_of_directory(Path::new(path), &dirs).word(), word, "{path}");
         }
     }
 }

@@ -31,8 +31,8 @@ pub enum DropInListing {
     Listed(Vec<OsString>),
     /// Its beginning; then reading failed.
     Partial(Vec<OsString>, CannotCheck),
-    /// A link with a relative text. systemd 252 to 257 looks for it below its own working directory, so that it
-    /// never takes effect.
+    /// A link whose relative text leads to no directory from the manager's own working directory: systemd 252 to 257
+    /// looks there, and takes no notice of it, wherever it really leads.
     RelativeLink(PathBuf),
     /// A link to nothing, or to something that is no directory.
     BrokenLink(PathBuf),
@@ -52,10 +52,7 @@ impl DropInListing {
 
     /// The names of the drop-ins in it.
     pub fn conf_files(&self) -> impl Iterator<Item = &OsStr> {
-        self.entries()
-            .iter()
-            .map(OsString::as_os_str)
-            .filter(|name| name.as_bytes().ends_with(b".conf"))
+        self.entries().iter().map(OsString::as_os_str).filter(|name| name.as_bytes().ends_with(b".conf"))
     }
 
     /// Why it is not known what it holds.
@@ -70,13 +67,10 @@ impl DropInListing {
 
 impl DotDirectory {
     pub(super) fn is_name(name: &str) -> bool {
-        SUFFIXES
-            .iter()
-            .filter_map(|suffix| name.strip_suffix(suffix))
-            .any(|stem| {
-                UnitName::parse(stem).is_ok()
-                    || UnitName::parse(&format!("x.{stem}")).is_ok() && !stem.contains('.')
-            })
+        SUFFIXES.iter().filter_map(|suffix| name.strip_suffix(suffix)).any(|stem| {
+            UnitName::parse(stem).is_ok()
+                || UnitName::parse(&format!("x.{stem}")).is_ok() && !stem.contains('.')
+        })
     }
 
     pub(super) fn new(
@@ -84,23 +78,18 @@ impl DotDirectory {
         real: &Path,
         name: &str,
         file_type: std::io::Result<std::fs::FileType>,
+        manager_directory: &Path,
     ) -> Self {
         let path = directory.join(name);
         let real = match file_type {
             Ok(t) if t.is_dir() => Ok(real.join(name)),
-            Ok(t) if t.is_symlink() => follow(&path),
+            Ok(t) if t.is_symlink() => follow(&path, manager_directory),
             Ok(t) => Err(DropInListing::NotADirectory(kind_of(t))),
-            Err(error) => Err(DropInListing::Unreadable(CannotCheck::new(
-                &path,
-                "look at the directory",
-                &error,
-            ))),
+            Err(error) => {
+                Err(DropInListing::Unreadable(CannotCheck::new(&path, "look at the directory", &error)))
+            }
         };
-        Self {
-            path,
-            real,
-            listing: OnceLock::new(),
-        }
+        Self { path, real, listing: OnceLock::new() }
     }
 
     pub(super) fn real(&self) -> Option<&Path> {
@@ -115,20 +104,17 @@ impl DotDirectory {
     }
 }
 
-fn follow(path: &Path) -> Result<PathBuf, DropInListing> {
-    let unreadable = |step, error: &std::io::Error| {
-        DropInListing::Unreadable(CannotCheck::new(path, step, error))
-    };
-    let text = path
-        .read_link()
-        .map_err(|error| unreadable("read the link", &error))?;
-    if text.is_relative() {
+fn follow(path: &Path, manager_directory: &Path) -> Result<PathBuf, DropInListing> {
+    let unreadable =
+        |step, error: &std::io::Error| DropInListing::Unreadable(CannotCheck::new(path, step, error));
+    let text = path.read_link().map_err(|error| unreadable("read the link", &error))?;
+    if text.is_relative() && !manager_directory.join(&text).is_dir() {
         return Err(DropInListing::RelativeLink(text));
     }
     match path.metadata() {
-        Ok(metadata) if metadata.is_dir() => path
-            .canonicalize()
-            .map_err(|error| unreadable("resolve the link", &error)),
+        Ok(metadata) if metadata.is_dir() => {
+            path.canonicalize().map_err(|error| unreadable("resolve the link", &error))
+        }
         Ok(_) => Err(DropInListing::BrokenLink(text)),
         Err(error) => match errno_of(&error) {
             nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTDIR | nix::errno::Errno::ELOOP => {
@@ -345,9 +331,7 @@ fn decide(candidates: Vec<Candidate>) -> Option<DropIn> {
         }
     }
     let status = lstat(&winner.path).ok();
-    let is_link = status
-        .as_ref()
-        .is_some_and(|status| status.file_type == "link");
+    let is_link = status.as_ref().is_some_and(|status| status.file_type == "link");
     Some(DropIn {
         link: is_link.then(|| winner.path.read_link().ok()).flatten(),
         end: FileEnd::of(&winner.path),

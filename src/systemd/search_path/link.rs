@@ -76,9 +76,7 @@ pub(super) fn read(
     chaser: &mut Chaser,
 ) -> Result<Link, CannotCheck> {
     let path = directory.join(name.as_str());
-    let text = path
-        .read_link()
-        .map_err(|error| CannotCheck::new(&path, "read the link", &error))?;
+    let text = path.read_link().map_err(|error| CannotCheck::new(&path, "read the link", &error))?;
     let absolute = directory.join(&text);
     let (target, role) = match chaser.resolve_parents(&absolute) {
         Ok(target) => {
@@ -141,11 +139,7 @@ mod tests {
     use super::*;
 
     fn role_of(name: &str, target: &str) -> LinkRole {
-        role(
-            &UnitName::parse(name).unwrap(),
-            Path::new(target),
-            &[PathBuf::from("/etc/systemd/user")],
-        )
+        role(&UnitName::parse(name).unwrap(), Path::new(target), &[PathBuf::from("/etc/systemd/user")])
     }
 
     #[test]
@@ -155,71 +149,19 @@ mod tests {
         for (name, target, expected) in [
             ("a.service", "/nix/store/b.timer", LinkRole::Linked),
             ("a.service", "/dev/null", LinkRole::Linked),
-            (
-                "a.service",
-                "/etc/systemd/user-b/b.service",
-                LinkRole::Linked,
-            ),
-            (
-                "a.service",
-                "/etc/systemd/user/b.service",
-                alias("b.service"),
-            ),
-            (
-                "a.service",
-                "/etc/systemd/user/sub/b.service",
-                alias("b.service"),
-            ),
-            (
-                "a@x.service",
-                "/etc/systemd/user/b@.service",
-                alias("b@.service"),
-            ),
-            (
-                "a@x.service",
-                "/etc/systemd/user/b@x.service",
-                alias("b@x.service"),
-            ),
-            (
-                "a@x.service",
-                "/etc/systemd/user/b@y.service",
-                skipped(AliasProblem::Instance),
-            ),
-            (
-                "a@.service",
-                "/etc/systemd/user/b@y.service",
-                skipped(AliasProblem::Form),
-            ),
-            (
-                "a.service",
-                "/etc/systemd/user/b@.service",
-                skipped(AliasProblem::Form),
-            ),
-            (
-                "a.service",
-                "/etc/systemd/user/a.service",
-                skipped(AliasProblem::SelfAlias),
-            ),
-            (
-                "a.service",
-                "/etc/systemd/user/b.timer",
-                skipped(AliasProblem::Type),
-            ),
-            (
-                "a.service",
-                "/etc/systemd/user/b",
-                skipped(AliasProblem::TargetName),
-            ),
-            (
-                "a.slice",
-                "/etc/systemd/user/b.slice",
-                skipped(AliasProblem::TypeWithoutAliases),
-            ),
-            (
-                "a@x.device",
-                "/etc/systemd/user/b@x.device",
-                skipped(AliasProblem::TypeWithoutTemplates),
-            ),
+            ("a.service", "/etc/systemd/user-b/b.service", LinkRole::Linked),
+            ("a.service", "/etc/systemd/user/b.service", alias("b.service")),
+            ("a.service", "/etc/systemd/user/sub/b.service", alias("b.service")),
+            ("a@x.service", "/etc/systemd/user/b@.service", alias("b@.service")),
+            ("a@x.service", "/etc/systemd/user/b@x.service", alias("b@x.service")),
+            ("a@x.service", "/etc/systemd/user/b@y.service", skipped(AliasProblem::Instance)),
+            ("a@.service", "/etc/systemd/user/b@y.service", skipped(AliasProblem::Form)),
+            ("a.service", "/etc/systemd/user/b@.service", skipped(AliasProblem::Form)),
+            ("a.service", "/etc/systemd/user/a.service", skipped(AliasProblem::SelfAlias)),
+            ("a.service", "/etc/systemd/user/b.timer", skipped(AliasProblem::Type)),
+            ("a.service", "/etc/systemd/user/b", skipped(AliasProblem::TargetName)),
+            ("a.slice", "/etc/systemd/user/b.slice", skipped(AliasProblem::TypeWithoutAliases)),
+            ("a@x.device", "/etc/systemd/user/b@x.device", skipped(AliasProblem::TypeWithoutTemplates)),
         ] {
             assert_eq!(role_of(name, target), expected, "{name} -> {target}");
         }

@@ -74,10 +74,7 @@ pub(super) struct Found {
 
 impl NameMap {
     pub(super) fn new(entries: BTreeMap<UnitName, Entry>) -> Self {
-        let mut map = Self {
-            entries,
-            aliases: BTreeMap::new(),
-        };
+        let mut map = Self { entries, aliases: BTreeMap::new() };
         let mut aliases: BTreeMap<UnitName, Vec<(UnitName, PathBuf)>> = BTreeMap::new();
         for (name, entry) in &map.entries {
             if !matches!(entry, Entry::Alias(_)) {
@@ -92,10 +89,7 @@ impl NameMap {
                 _ => Some(base),
             });
             if let Some(target) = target {
-                aliases
-                    .entry(target)
-                    .or_default()
-                    .push((name.clone(), fragment.to_owned()));
+                aliases.entry(target).or_default().push((name.clone(), fragment.to_owned()));
             }
         }
         map.aliases = aliases;
@@ -113,27 +107,18 @@ impl NameMap {
                     let broken = || Miss::Broken(at.clone());
                     let template = at.template().ok_or_else(broken)?;
                     let entry = self.entries.get(&template).ok_or_else(broken)?;
-                    steps.push(Step::Template {
-                        from: at.clone(),
-                        to: template.clone(),
-                    });
+                    steps.push(Step::Template { from: at.clone(), to: template.clone() });
                     at = template;
                     entry
                 }
             };
             match entry {
                 Entry::Fragment(path) => {
-                    steps.push(Step::Fragment {
-                        name: at,
-                        path: path.clone(),
-                    });
+                    steps.push(Step::Fragment { name: at, path: path.clone() });
                     return Ok(path);
                 }
                 Entry::Alias(to) => {
-                    steps.push(Step::Alias {
-                        from: at,
-                        to: to.clone(),
-                    });
+                    steps.push(Step::Alias { from: at, to: to.clone() });
                     at = to.clone();
                 }
             }
@@ -143,26 +128,16 @@ impl NameMap {
 
     /// Looks `name` up. `usable` tells whether a fragment is there and no mask: aliases of others do not count.
     pub(super) fn find(&self, name: &UnitName, usable: &dyn Fn(&Path) -> bool) -> Found {
-        let mut found = Found {
-            fragment: Err(Miss::Absent),
-            steps: Vec::new(),
-            names: BTreeSet::from([name.clone()]),
-        };
+        let mut found =
+            Found { fragment: Err(Miss::Absent), steps: Vec::new(), names: BTreeSet::from([name.clone()]) };
         let mut names = BTreeSet::new();
-        if self
-            .add_names(name, name, None, usable, &mut names)
-            .is_err()
-        {
+        if self.add_names(name, name, None, usable, &mut names).is_err() {
             found.fragment = Err(Miss::Loop);
             return found;
         }
         let mut fragment = self.follow(name, &mut found.steps);
-        if let (Err(Miss::Absent | Miss::Broken(_)), Some(template)) = (&fragment, name.template())
-        {
-            let mut steps = vec![Step::Template {
-                from: name.clone(),
-                to: template.clone(),
-            }];
+        if let (Err(Miss::Absent | Miss::Broken(_)), Some(template)) = (&fragment, name.template()) {
+            let mut steps = vec![Step::Template { from: name.clone(), to: template.clone() }];
             match self.follow(&template, &mut steps) {
                 // The instance's own broken alias says more than a template that is not there.
                 Err(Miss::Absent) => {}
@@ -174,9 +149,7 @@ impl NameMap {
         }
         if let Ok(path) = fragment
             && let Some(base) = base_name(path).filter(|base| base != name)
-            && self
-                .add_names(name, &base, Some(&base), usable, &mut names)
-                .is_err()
+            && self.add_names(name, &base, Some(&base), usable, &mut names).is_err()
         {
             fragment = Err(Miss::Loop);
         }
@@ -206,10 +179,7 @@ impl NameMap {
             _ => None,
         };
         let aliases = self.aliases.get(base).map_or(&[][..], Vec::as_slice);
-        let aliases = aliases
-            .iter()
-            .filter(|(_, fragment)| usable(fragment))
-            .map(|(alias, _)| alias);
+        let aliases = aliases.iter().filter(|(_, fragment)| usable(fragment)).map(|(alias, _)| alias);
         for alias in own.into_iter().chain(aliases) {
             if instance.is_none() || form(alias) != NameForm::Template {
                 names.insert(alias.clone());
@@ -221,8 +191,7 @@ impl NameMap {
             match (self.follow(&alias, &mut Vec::new()), fragment_base) {
                 (Err(Miss::Loop), _) => return Err(Miss::Loop),
                 // The instance has a copy of its own, which leads elsewhere.
-                (Ok(path), Some(fragment_base))
-                    if base_name(path).as_ref() != Some(fragment_base) => {}
+                (Ok(path), Some(fragment_base)) if base_name(path).as_ref() != Some(fragment_base) => {}
                 _ => {
                     names.insert(alias);
                 }
@@ -243,7 +212,5 @@ impl NameMap {
 }
 
 fn base_name(path: &Path) -> Option<UnitName> {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .and_then(|name| UnitName::parse(name).ok())
+    path.file_name().and_then(|name| name.to_str()).and_then(|name| UnitName::parse(name).ok())
 }

@@ -35,18 +35,12 @@ pub(super) fn instantiated(name: &UnitName, instance: Option<&str>) -> Option<Un
 
 /// Types whose units may have aliases (systemd.unit(5), "Aliases").
 pub(super) fn type_may_alias(unit_type: &str) -> bool {
-    matches!(
-        unit_type,
-        "service" | "socket" | "target" | "device" | "timer" | "path"
-    )
+    matches!(unit_type, "service" | "socket" | "target" | "device" | "timer" | "path")
 }
 
 /// Types whose units may be templates.
 pub(super) fn type_may_template(unit_type: &str) -> bool {
-    matches!(
-        unit_type,
-        "service" | "socket" | "target" | "timer" | "path"
-    )
+    matches!(unit_type, "service" | "socket" | "target" | "timer" | "path")
 }
 
 /// Types that are loaded without a unit file.
@@ -87,10 +81,7 @@ mod tests {
             }
             all
         };
-        assert_eq!(
-            chain("foo-bar-baz.service"),
-            ["foo-bar-.service", "foo-.service"]
-        );
+        assert_eq!(chain("foo-bar-baz.service"), ["foo-bar-.service", "foo-.service"]);
         assert_eq!(chain("foo--.service"), ["foo-.service"]);
         assert_eq!(chain("foo-bar@x-y.timer"), ["foo-@x-y.timer"]);
         assert_eq!(chain("foo-bar@.timer"), ["foo-.timer"]);

@@ -24,11 +24,7 @@ pub struct CannotCheck {
 
 impl CannotCheck {
     pub(super) fn new(path: &Path, step: &'static str, error: &std::io::Error) -> Self {
-        Self {
-            path: path.to_owned(),
-            step,
-            errno: errno_of(error),
-        }
+        Self { path: path.to_owned(), step, errno: errno_of(error) }
     }
 }
 
@@ -81,22 +77,17 @@ fn time(seconds: i64, nanoseconds: i64) -> SystemTime {
     } else {
         SystemTime::UNIX_EPOCH.checked_add(whole)
     };
-    base.and_then(|base| base.checked_add(part))
-        .unwrap_or(SystemTime::UNIX_EPOCH)
+    base.and_then(|base| base.checked_add(part)).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// lstat(2). The errors are given the path by the caller, so the standard library's own method is enough here.
 pub(super) fn lstat(path: &Path) -> Result<FileStatus, Errno> {
-    path.symlink_metadata()
-        .map(|metadata| FileStatus::of(&metadata))
-        .map_err(|error| errno_of(&error))
+    path.symlink_metadata().map(|metadata| FileStatus::of(&metadata)).map_err(|error| errno_of(&error))
 }
 
 /// stat(2): follows links.
 pub(super) fn stat(path: &Path) -> Result<FileStatus, Errno> {
-    path.metadata()
-        .map(|metadata| FileStatus::of(&metadata))
-        .map_err(|error| errno_of(&error))
+    path.metadata().map(|metadata| FileStatus::of(&metadata)).map_err(|error| errno_of(&error))
 }
 
 /// What a path leads to when every link is followed, in the terms that matter to systemd.
@@ -125,11 +116,9 @@ impl FileEnd {
                 return match errno_of(&error) {
                     Errno::ENOENT | Errno::ENOTDIR => Self::Missing,
                     Errno::ELOOP => Self::Loop,
-                    errno => Self::Unknown(CannotCheck {
-                        path: path.to_owned(),
-                        step: "look at the file",
-                        errno,
-                    }),
+                    errno => {
+                        Self::Unknown(CannotCheck { path: path.to_owned(), step: "look at the file", errno })
+                    }
                 };
             }
         };

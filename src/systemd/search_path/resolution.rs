@@ -138,14 +138,32 @@ pub struct Resolution {
 }
 
 impl Resolution {
-    /// `DropInPaths` as the manager would report it, in its order.
+    /// The drop-ins that the manager would read, in its order: `DropInPaths` as it would report it.
     #[must_use]
     pub fn drop_in_paths(&self) -> Vec<&Path> {
         match self.state {
-            DiskState::Loaded | DiskState::LoadedWithoutFile | DiskState::Masked => {
+            DiskState::Loaded | DiskState::LoadedWithoutFile => {
                 self.drop_ins.iter().map(|d| d.path.as_path()).collect()
             }
-            DiskState::NotFound(_) | DiskState::Error { .. } => Vec::new(),
+            DiskState::Masked | DiskState::NotFound(_) | DiskState::Error { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether `loaded` is what the manager would report as `DropInPaths` after a reload. More forgiving than a
+    /// comparison of lists in two places where the manager itself varies: which of [`DropIn::contested`] it picks, and
+    /// masked units, whose drop-ins systemd 252 lists and 257 does not.
+    #[must_use]
+    pub fn drop_ins_match<P: AsRef<Path>>(&self, loaded: &[P]) -> bool {
+        let same = || {
+            self.drop_ins.len() == loaded.len()
+                && self.drop_ins.iter().zip(loaded).all(|(ours, theirs)| {
+                    ours.path == theirs.as_ref() || ours.contested.iter().any(|path| path == theirs.as_ref())
+                })
+        };
+        match self.state {
+            DiskState::Loaded | DiskState::LoadedWithoutFile => same(),
+            DiskState::Masked => loaded.is_empty() || same(),
+            DiskState::NotFound(_) | DiskState::Error { .. } => loaded.is_empty(),
         }
     }
 
@@ -161,9 +179,7 @@ impl Resolution {
 
     /// The copies that lose to an earlier directory.
     pub fn shadowed(&self) -> impl Iterator<Item = &UnitCopy> {
-        self.copies
-            .iter()
-            .filter(|copy| copy.standing == Standing::Shadowed)
+        self.copies.iter().filter(|copy| copy.standing == Standing::Shadowed)
     }
 }
 
@@ -189,11 +205,7 @@ impl SearchPath {
     pub fn resolve(&self, unit: &UnitName) -> Resolution {
         let ends = Ends::default();
         let usable = |path: &Path| matches!(ends.of(path), FileEnd::File(_) | FileEnd::Other(_));
-        let Found {
-            fragment,
-            steps,
-            names,
-        } = self.names.find(unit, &usable);
+        let Found { fragment, steps, names } = self.names.find(unit, &usable);
         let copies = self.copies(unit, &steps, &names, &ends);
         let (state, reported) = match &fragment {
             Ok(path) => state_of(path, ends.of(path)),
@@ -214,11 +226,7 @@ impl SearchPath {
             .unreadable()
             .cloned()
             .chain(copies.iter().filter_map(unchecked_copy))
-            .chain(
-                drop_in_directories
-                    .iter()
-                    .filter_map(|dir| dir.listing.error().cloned()),
-            )
+            .chain(drop_in_directories.iter().filter_map(|dir| dir.listing.error().cloned()))
             .chain(drop_ins.iter().filter_map(|drop_in| match &drop_in.end {
                 FileEnd::Unknown(error) => Some(error.clone()),
                 _ => None,
@@ -255,16 +263,10 @@ impl SearchPath {
                 wanted.push(name.clone());
             }
         }
-        if let Some(template) = unit
-            .template()
-            .filter(|template| !wanted.contains(template))
-        {
+        if let Some(template) = unit.template().filter(|template| !wanted.contains(template)) {
             wanted.push(template);
         }
-        wanted
-            .iter()
-            .flat_map(|name| self.copies_of(name, ends))
-            .collect()
+        wanted.iter().flat_map(|name| self.copies_of(name, ends)).collect()
     }
 
     fn copies_of(&self, name: &UnitName, ends: &Ends) -> Vec<UnitCopy> {
@@ -302,10 +304,7 @@ impl SearchPath {
                 path,
             });
         }
-        debug_assert_eq!(
-            decided,
-            self.names.entry(name).is_some_and(|_: &Entry| true)
-        );
+        debug_assert_eq!(decided, self.names.entry(name).is_some_and(|_: &Entry| true));
         copies
     }
 }
@@ -337,10 +336,7 @@ fn state_of(path: &Path, end: FileEnd) -> (DiskState, Option<PathBuf>) {
         FileEnd::Other(status) if status.file_type == "socket" => {
             DiskState::NotFound(NotFound::Socket(owned()))
         }
-        FileEnd::Other(status) => DiskState::Error {
-            path: owned(),
-            file_type: status.file_type,
-        },
+        FileEnd::Other(status) => DiskState::Error { path: owned(), file_type: status.file_type },
         FileEnd::Missing => DiskState::NotFound(NotFound::Dangling(owned())),
         FileEnd::Loop => DiskState::NotFound(NotFound::LinkLoop(owned())),
         FileEnd::Unknown(error) => DiskState::NotFound(NotFound::Unreadable(error)),
@@ -369,21 +365,15 @@ fn merged(
     names: &BTreeSet<UnitName>,
 ) -> (UnitName, BTreeSet<UnitName>) {
     let instance = unit.instance().filter(|instance| !instance.is_empty());
-    let of_fragment = fragment
-        .and_then(|path| path.file_name()?.to_str())
-        .and_then(|name| UnitName::parse(name).ok());
+    let of_fragment =
+        fragment.and_then(|path| path.file_name()?.to_str()).and_then(|name| UnitName::parse(name).ok());
     let preferred = match (of_fragment, instance) {
         (Some(name), Some(_)) => instantiated(&name, instance),
         (name, _) => name,
     };
-    let id = preferred
-        .filter(|id| names.contains(id))
-        .unwrap_or_else(|| unit.clone());
+    let id = preferred.filter(|id| names.contains(id)).unwrap_or_else(|| unit.clone());
     let all = match instance {
-        Some(_) => names
-            .iter()
-            .filter_map(|name| instantiated(name, instance))
-            .collect(),
+        Some(_) => names.iter().filter_map(|name| instantiated(name, instance)).collect(),
         None => names.clone(),
     };
     (id, all)

@@ -15,6 +15,9 @@ use super::wants::WantsIndex;
 use crate::document::kind_of;
 use crate::names::UnitName;
 
+/// A user manager's working directory: that of a service of the system which does not set one (systemd.exec(5)).
+const MANAGER_DIRECTORY: &str = "/";
+
 /// One directory of the search path, in the manager's order.
 #[derive(Debug)]
 pub struct SearchDirectory {
@@ -64,18 +67,21 @@ impl SearchPath {
     /// Reads the directories, given in the manager's order (its property `UnitPath`). What cannot be read is told in
     /// [`SearchPath::directories`] and in each [`Resolution`](super::Resolution) that it might have changed.
     pub fn scan<P: Into<PathBuf>>(directories: impl IntoIterator<Item = P>) -> Self {
+        Self::scan_as_from(Path::new(MANAGER_DIRECTORY), directories)
+    }
+
+    /// The same for a manager whose working directory (`/proc/<pid>/cwd`) is another one.
+    pub fn scan_as_from<P: Into<PathBuf>>(
+        manager_directory: &Path,
+        directories: impl IntoIterator<Item = P>,
+    ) -> Self {
         let mut directories: Vec<SearchDirectory> = directories
             .into_iter()
-            .map(|path| SearchDirectory::list(path.into()))
+            .map(|path| SearchDirectory::list(path.into(), manager_directory))
             .collect();
         let search_path: Vec<PathBuf> = directories
             .iter()
-            .flat_map(|dir| {
-                [Some(&dir.path), dir.real.as_ref()]
-                    .into_iter()
-                    .flatten()
-                    .cloned()
-            })
+            .flat_map(|dir| [Some(&dir.path), dir.real.as_ref()].into_iter().flatten().cloned())
             .collect();
         let mut chaser = Chaser::default();
         let mut entries = BTreeMap::new();
@@ -100,11 +106,7 @@ impl SearchPath {
                 entries.entry(name.clone()).or_insert(entry);
             }
         }
-        Self {
-            directories,
-            names: NameMap::new(entries),
-            wants: OnceLock::new(),
-        }
+        Self { directories, names: NameMap::new(entries), wants: OnceLock::new() }
     }
 
     /// The directories, in order.
@@ -128,13 +130,11 @@ impl SearchPath {
 }
 
 impl SearchDirectory {
-    fn list(path: PathBuf) -> Self {
+    fn list(path: PathBuf, manager_directory: &Path) -> Self {
         let mut this = Self {
             real: path.canonicalize().ok(),
             status: stat(&path).ok(),
-            link: lstat(&path)
-                .ok()
-                .filter(|status| status.file_type == "link"),
+            link: lstat(&path).ok().filter(|status| status.file_type == "link"),
             state: DirectoryState::Listed,
             units: BTreeMap::new(),
             dot_directories: BTreeMap::new(),
@@ -153,7 +153,7 @@ impl SearchDirectory {
         };
         for entry in entries {
             match entry {
-                Ok(entry) => this.add(&entry),
+                Ok(entry) => this.add(&entry, manager_directory),
                 // systemd keeps what it has read so far, too.
                 Err(error) => {
                     this.state = this.unreadable(&error);
@@ -168,7 +168,7 @@ impl SearchDirectory {
         DirectoryState::Unreadable(CannotCheck::new(&self.path, "list the directory", error))
     }
 
-    fn add(&mut self, entry: &std::fs::DirEntry) {
+    fn add(&mut self, entry: &std::fs::DirEntry, manager_directory: &Path) {
         let file_name = entry.file_name();
         let Some(name) = file_name.to_str() else {
             return;
@@ -184,16 +184,14 @@ impl SearchDirectory {
                     errno: Errno::UnknownErrno,
                 })),
                 Ok(t) => Listed::Other(kind_of(t)),
-                Err(error) => Listed::Unknown(CannotCheck::new(
-                    &self.path.join(name),
-                    "look at the file",
-                    &error,
-                )),
+                Err(error) => {
+                    Listed::Unknown(CannotCheck::new(&self.path.join(name), "look at the file", &error))
+                }
             };
             self.units.insert(unit, listed);
         } else if DotDirectory::is_name(name) {
             let real = self.real.as_deref().unwrap_or(&self.path);
-            let directory = DotDirectory::new(&self.path, real, name, file_type);
+            let directory = DotDirectory::new(&self.path, real, name, file_type, manager_directory);
             self.dot_directories.insert(name.to_owned(), directory);
         }
     }

@@ -19,16 +19,11 @@ pub enum DependencyKind {
 }
 
 impl DependencyKind {
-    const ALL: [(&'static str, Self); 3] = [
-        (".wants", Self::Wants),
-        (".requires", Self::Requires),
-        (".upholds", Self::Upholds),
-    ];
+    const ALL: [(&'static str, Self); 3] =
+        [(".wants", Self::Wants), (".requires", Self::Requires), (".upholds", Self::Upholds)];
 
     fn of(directory: &str) -> Option<(&str, Self)> {
-        Self::ALL
-            .iter()
-            .find_map(|(suffix, kind)| Some((directory.strip_suffix(suffix)?, *kind)))
+        Self::ALL.iter().find_map(|(suffix, kind)| Some((directory.strip_suffix(suffix)?, *kind)))
     }
 }
 
@@ -71,11 +66,7 @@ impl SearchPath {
             .flatten()
             .filter_map(|(directory, name)| {
                 let (wanted_by, kind) = DependencyKind::of(name)?;
-                let path = self
-                    .directories
-                    .get(*directory)?
-                    .join(name)
-                    .join(unit.as_str());
+                let path = self.directories.get(*directory)?.join(name).join(unit.as_str());
                 let text = path.read_link().ok();
                 let first = decided.insert(name.clone());
                 Some(WantsLink {
@@ -97,10 +88,8 @@ impl SearchPath {
     }
 
     fn index_wants(&self) -> WantsIndex {
-        let mut index = WantsIndex {
-            unchecked: self.unreadable().cloned().collect(),
-            ..WantsIndex::default()
-        };
+        let mut index =
+            WantsIndex { unchecked: self.unreadable().cloned().collect(), ..WantsIndex::default() };
         for (position, directory) in self.directories.iter().enumerate() {
             for (name, dependencies) in &directory.dot_directories {
                 if DependencyKind::of(name).is_none() {
@@ -109,11 +98,7 @@ impl SearchPath {
                 let listing = dependencies.listing();
                 index.unchecked.extend(listing.error().cloned());
                 for unit in listing.entries().iter().filter_map(|name| name.to_str()) {
-                    index
-                        .links
-                        .entry(unit.to_owned())
-                        .or_default()
-                        .push((position, name.clone()));
+                    index.links.entry(unit.to_owned()).or_default().push((position, name.clone()));
                 }
             }
         }
