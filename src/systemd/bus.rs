@@ -127,30 +127,26 @@ impl BusError {
     }
 
     pub(super) fn not_understood(asked: &str, reason: impl fmt::Display) -> Self {
-        Self::NotUnderstood {
-            asked: asked.to_owned(),
-            reason: reason.to_string(),
-        }
+        Self::NotUnderstood { asked: asked.to_owned(), reason: reason.to_string() }
     }
 }
 
 /// Errors of the bus itself, or of starting a service, that mean that there is no manager (D-Bus specification,
 /// and `bus-errors.h` of systemd). With no manager the bus tries to start one, hence `Spawn`.
 fn means_no_manager(name: &str) -> bool {
-    name.strip_prefix("org.freedesktop.DBus.Error.")
-        .is_some_and(|short| {
-            short.starts_with("Spawn.")
-                || matches!(
-                    short,
-                    "ServiceUnknown"
-                        | "NameHasNoOwner"
-                        | "NoReply"
-                        | "Disconnected"
-                        | "NoServer"
-                        | "Timeout"
-                        | "TimedOut"
-                )
-        })
+    name.strip_prefix("org.freedesktop.DBus.Error.").is_some_and(|short| {
+        short.starts_with("Spawn.")
+            || matches!(
+                short,
+                "ServiceUnknown"
+                    | "NameHasNoOwner"
+                    | "NoReply"
+                    | "Disconnected"
+                    | "NoServer"
+                    | "Timeout"
+                    | "TimedOut"
+            )
+    })
 }
 
 /// Where a request goes and what it says.
@@ -176,10 +172,8 @@ pub(super) struct Bus {
 impl Bus {
     /// Connects, authenticates and introduces itself, all within `deadline`.
     pub(super) fn connect(socket: &Path, deadline: Duration) -> Result<Self, BusError> {
-        let cannot = |source: io::Error| BusError::Connect {
-            socket: socket.to_owned(),
-            source: Arc::new(source),
-        };
+        let cannot =
+            |source: io::Error| BusError::Connect { socket: socket.to_owned(), source: Arc::new(source) };
         let runtime = Runtime::new().map_err(cannot)?;
         let mut step = "connect";
         let connecting = async {
@@ -189,10 +183,7 @@ impl Bus {
                 .runtime(runtime.clone())
                 .build()
                 .await
-                .map_err(|source| BusError::Handshake {
-                    socket: socket.to_owned(),
-                    source,
-                })
+                .map_err(|source| BusError::Handshake { socket: socket.to_owned(), source })
         };
         let connected = runtime.block_on(deadline, connecting);
         let connection = connected.ok_or_else(|| BusError::Deadline {
@@ -200,13 +191,7 @@ impl Bus {
             asked: step.to_owned(),
             waited: deadline,
         })??;
-        Ok(Self {
-            socket: socket.to_owned(),
-            deadline,
-            runtime,
-            connection,
-            given_up: Cell::new(false),
-        })
+        Ok(Self { socket: socket.to_owned(), deadline, runtime, connection, given_up: Cell::new(false) })
     }
 
     /// The deadline of an operation for which no other is given.
@@ -230,14 +215,9 @@ impl Bus {
         operation: impl Future<Output = Result<T, BusError>>,
     ) -> Result<T, BusError> {
         if self.given_up.get() {
-            return Err(BusError::GivenUp {
-                socket: self.socket.clone(),
-                asked: asked.to_owned(),
-            });
+            return Err(BusError::GivenUp { socket: self.socket.clone(), asked: asked.to_owned() });
         }
-        self.runtime
-            .block_on(limit, operation)
-            .unwrap_or_else(|| Err(self.overdue(asked, limit)))
+        self.runtime.block_on(limit, operation).unwrap_or_else(|| Err(self.overdue(asked, limit)))
     }
 
     /// The error of an answer that did not come; nothing is asked on this connection any more.
@@ -248,31 +228,16 @@ impl Bus {
 
     /// The same for what took too long although the manager is well, such as a job.
     pub(super) fn unanswered(&self, asked: &str, waited: Duration) -> BusError {
-        BusError::Deadline {
-            socket: self.socket.clone(),
-            asked: asked.to_owned(),
-            waited,
-        }
+        BusError::Deadline { socket: self.socket.clone(), asked: asked.to_owned(), waited }
     }
 
     /// Sends one request and waits for its answer; to be run inside [`Bus::run`].
-    pub(super) async fn call<B>(
-        &self,
-        call: Call<'_>,
-        body: &B,
-        asked: &str,
-    ) -> Result<Message, BusError>
+    pub(super) async fn call<B>(&self, call: Call<'_>, body: &B, asked: &str) -> Result<Message, BusError>
     where
         B: Serialize + DynamicType,
     {
         self.connection
-            .call_method(
-                Some(call.destination),
-                call.path,
-                Some(call.interface),
-                call.member,
-                body,
-            )
+            .call_method(Some(call.destination), call.path, Some(call.interface), call.member, body)
             .await
             .map_err(|error| self.failed(error, asked))
     }
@@ -283,10 +248,9 @@ impl Bus {
             zbus::Error::MethodError(name, message, _) => {
                 (name.to_string(), message.clone().unwrap_or_default())
             }
-            zbus::Error::FDO(error) => (
-                error.name().to_string(),
-                error.description().unwrap_or_default().to_owned(),
-            ),
+            zbus::Error::FDO(error) => {
+                (error.name().to_string(), error.description().unwrap_or_default().to_owned())
+            }
             zbus::Error::InputOutput(_) => {
                 return BusError::Lost {
                     socket: self.socket.clone(),
@@ -298,18 +262,9 @@ impl Bus {
         };
         let asked = asked.to_owned();
         if means_no_manager(&name) {
-            BusError::NoManager {
-                socket: self.socket.clone(),
-                asked,
-                name,
-                message,
-            }
+            BusError::NoManager { socket: self.socket.clone(), asked, name, message }
         } else {
-            BusError::Refused {
-                asked,
-                name,
-                message,
-            }
+            BusError::Refused { asked, name, message }
         }
     }
 
@@ -346,10 +301,9 @@ impl Bus {
         if let Err(error) = outcome {
             let unanswered = items.iter().skip(answers.len()).map(|item| {
                 Err(match &error {
-                    BusError::GivenUp { socket, .. } => BusError::GivenUp {
-                        socket: socket.clone(),
-                        asked: asked(item),
-                    },
+                    BusError::GivenUp { socket, .. } => {
+                        BusError::GivenUp { socket: socket.clone(), asked: asked(item) }
+                    }
                     _ => self.overdue(&asked(item), self.deadline),
                 })
             });
@@ -376,10 +330,7 @@ struct Request<F: Future> {
 
 impl<F: Future> Request<F> {
     fn new(future: F) -> Self {
-        Self {
-            future: Box::pin(future),
-            answer: None,
-        }
+        Self { future: Box::pin(future), answer: None }
     }
 
     /// The first poll writes the message.

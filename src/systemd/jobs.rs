@@ -158,8 +158,7 @@ impl<'a> Jobs<'a> {
             if self.running.is_empty() && self.waiting.is_empty() {
                 return Ok(None);
             }
-            if !self.stopped && self.running.len() < self.at_once.get() && !self.waiting.is_empty()
-            {
+            if !self.stopped && self.running.len() < self.at_once.get() && !self.waiting.is_empty() {
                 self.queue_next();
             } else {
                 self.wait();
@@ -194,9 +193,7 @@ impl<'a> Jobs<'a> {
                 removed: MessageStream::for_match_rule(removed, connection, Some(QUEUE))
                     .await
                     .map_err(failed)?,
-                owner: MessageStream::for_match_rule(owner, connection, None)
-                    .await
-                    .map_err(failed)?,
+                owner: MessageStream::for_match_rule(owner, connection, None).await.map_err(failed)?,
                 endings: BTreeMap::new(),
             };
             bus.call(manager::manager("Subscribe"), &(), asked).await?;
@@ -232,17 +229,11 @@ impl<'a> Jobs<'a> {
         let event = match queued {
             Ok(job) => {
                 let since = Instant::now();
-                let running = Running {
-                    unit: unit.clone(),
-                    since,
-                };
+                let running = Running { unit: unit.clone(), since };
                 self.running.insert(job, running);
                 JobEvent::Queued { unit }
             }
-            Err(error) => JobEvent::Over {
-                unit,
-                outcome: JobOutcome::Failed(error),
-            },
+            Err(error) => JobEvent::Over { unit, outcome: JobOutcome::Failed(error) },
         };
         self.events.push_back(event);
         self.tell_endings();
@@ -252,26 +243,16 @@ impl<'a> Jobs<'a> {
         self.stopped = true;
         let running = std::mem::take(&mut self.running);
         let waiting = std::mem::take(&mut self.waiting);
-        let running = running
-            .into_values()
-            .map(|job| (job.unit, JobOutcome::StillRunning));
-        let waiting = waiting
-            .into_iter()
-            .map(|request| (request.unit, JobOutcome::NotReached));
-        self.events.extend(
-            running
-                .chain(waiting)
-                .map(|(unit, outcome)| JobEvent::Over { unit, outcome }),
-        );
+        let running = running.into_values().map(|job| (job.unit, JobOutcome::StillRunning));
+        let waiting = waiting.into_iter().map(|request| (request.unit, JobOutcome::NotReached));
+        self.events.extend(running.chain(waiting).map(|(unit, outcome)| JobEvent::Over { unit, outcome }));
     }
 
     /// Sleeps until a job ends, its time is over, we are told to stop, or the manager goes or comes.
     fn wait(&mut self) {
         let now = Instant::now();
         let bus = self.manager.bus();
-        let grace = self
-            .absent_since
-            .map(|since| (since + bus.deadline()).saturating_duration_since(now));
+        let grace = self.absent_since.map(|since| (since + bus.deadline()).saturating_duration_since(now));
         let limit = self
             .running
             .values()
@@ -320,10 +301,8 @@ impl<'a> Jobs<'a> {
         // What is not ours belongs to somebody else's job; ours are known before their end is looked at here.
         for (job, result) in std::mem::take(&mut signals.endings) {
             if let Some(running) = self.running.remove(&job) {
-                self.events.push_back(JobEvent::Over {
-                    unit: running.unit,
-                    outcome: JobOutcome::Ended(result),
-                });
+                self.events
+                    .push_back(JobEvent::Over { unit: running.unit, outcome: JobOutcome::Ended(result) });
             }
         }
     }
@@ -331,10 +310,7 @@ impl<'a> Jobs<'a> {
     fn drop_overdue(&mut self) {
         let now = Instant::now();
         let bus = self.manager.bus();
-        if self
-            .absent_since
-            .is_some_and(|since| now.saturating_duration_since(since) >= bus.deadline())
-        {
+        if self.absent_since.is_some_and(|since| now.saturating_duration_since(since) >= bus.deadline()) {
             let error = bus.failed(
                 zbus::Error::FDO(Box::new(zbus::fdo::Error::NameHasNoOwner(
                     "the manager left the bus".to_owned(),
@@ -349,13 +325,10 @@ impl<'a> Jobs<'a> {
             .into_iter()
             .partition::<BTreeMap<_, _>, _>(|(_, job)| waited(job) >= self.deadline);
         self.running = running;
-        self.events
-            .extend(overdue.into_values().map(|job| JobEvent::Over {
-                outcome: JobOutcome::Overdue {
-                    waited: waited(&job),
-                },
-                unit: job.unit,
-            }));
+        self.events.extend(overdue.into_values().map(|job| JobEvent::Over {
+            outcome: JobOutcome::Overdue { waited: waited(&job) },
+            unit: job.unit,
+        }));
     }
 
     /// After the manager came back (`daemon-reexec`): it keeps its jobs, but one may have ended in between, unheard.
@@ -389,10 +362,8 @@ impl<'a> Jobs<'a> {
                 self.tell_endings();
                 for job in gone {
                     if let Some(running) = self.running.remove(&job) {
-                        self.events.push_back(JobEvent::Over {
-                            unit: running.unit,
-                            outcome: JobOutcome::Vanished,
-                        });
+                        self.events
+                            .push_back(JobEvent::Over { unit: running.unit, outcome: JobOutcome::Vanished });
                     }
                 }
             }
@@ -403,14 +374,10 @@ impl<'a> Jobs<'a> {
     fn fail_all(&mut self, error: &BusError) {
         let running = std::mem::take(&mut self.running);
         let waiting = std::mem::take(&mut self.waiting);
-        let units = running
-            .into_values()
-            .map(|job| job.unit)
-            .chain(waiting.into_iter().map(|request| request.unit));
-        self.events.extend(units.map(|unit| JobEvent::Over {
-            unit,
-            outcome: JobOutcome::Failed(error.clone()),
-        }));
+        let units =
+            running.into_values().map(|job| job.unit).chain(waiting.into_iter().map(|request| request.unit));
+        self.events
+            .extend(units.map(|unit| JobEvent::Over { unit, outcome: JobOutcome::Failed(error.clone()) }));
     }
 }
 
@@ -427,11 +394,7 @@ impl Manager {
         deadline: Duration,
     ) -> Result<JobResult, BusError> {
         let asked = format!("{} {unit}", verb.as_str());
-        let request = JobRequest {
-            verb,
-            unit: unit.clone(),
-            mode,
-        };
+        let request = JobRequest { verb, unit: unit.clone(), mode };
         let mut jobs = Jobs::new(self, [request], deadline);
         while let Some(event) = jobs.next_event()? {
             let JobEvent::Over { outcome, .. } = event else {
@@ -507,11 +470,7 @@ impl Signals {
                 Poll::Ready(Some(Ok(signal))) => {
                     let body = signal.body();
                     if let Ok((_, _, new)) = body.deserialize::<(&str, &str, &str)>() {
-                        taken = if new.is_empty() {
-                            Taken::ManagerGone
-                        } else {
-                            Taken::ManagerBack
-                        };
+                        taken = if new.is_empty() { Taken::ManagerGone } else { Taken::ManagerBack };
                     }
                 }
             }

@@ -172,17 +172,13 @@ impl LoadedUnit {
         let (error_name, error_message) = p.need("LoadError", pair_of_texts, "a pair of texts")?;
         let job = p.need("Job", first_number, "a pair of a number and a path")?;
         let invocation: Vec<u8> = p.need("InvocationID", bytes, "a list of bytes")?;
-        let condition = p
-            .timestamp("ConditionTimestamp")?
-            .zip(Some(p.bool("ConditionResult")?));
+        let condition = p.timestamp("ConditionTimestamp")?.zip(Some(p.bool("ConditionResult")?));
         Ok(Self {
             id: UnitName::parse(&id).map_err(|error| format!("Id: {error}"))?,
             names: p.texts("Names")?,
             load_state: p.text("LoadState")?.as_str().into(),
-            load_error: (!error_name.is_empty()).then_some(LoadError {
-                name: error_name,
-                message: error_message,
-            }),
+            load_error: (!error_name.is_empty())
+                .then_some(LoadError { name: error_name, message: error_message }),
             active_state: p.text("ActiveState")?.as_str().into(),
             sub_state: p.text("SubState")?,
             fragment_path: path(p.text("FragmentPath")?),
@@ -203,9 +199,7 @@ impl LoadedUnit {
             result: p.text("Result").ok(),
             exec_main_code: p.optional_number("ExecMainCode"),
             exec_main_status: p.optional_number("ExecMainStatus"),
-            next_elapse: p
-                .optional_number("NextElapseUSecRealtime")
-                .and_then(Timestamp::from_micros),
+            next_elapse: p.optional_number("NextElapseUSecRealtime").and_then(Timestamp::from_micros),
             next_elapse_monotonic: p
                 .optional_number("NextElapseUSecMonotonic")
                 .filter(|micros| *micros != 0 && *micros != u64::MAX)
@@ -255,17 +249,10 @@ fn first_number(value: &SettingValue) -> Option<u64> {
 }
 
 fn bytes(value: &SettingValue) -> Option<Vec<u8>> {
-    value
-        .list()?
-        .iter()
-        .map(|byte| byte.unsigned().and_then(|byte| u8::try_from(byte).ok()))
-        .collect()
+    value.list()?.iter().map(|byte| byte.unsigned().and_then(|byte| u8::try_from(byte).ok())).collect()
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('?');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

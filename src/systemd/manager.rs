@@ -28,14 +28,8 @@ const NO_UNIT_FOR_PID: &str = "org.freedesktop.systemd1.NoUnitForPID";
 const UNKNOWN_OBJECT: &str = "org.freedesktop.DBus.Error.UnknownObject";
 
 /// The manager's own properties that are kept (see [`ManagerState`]).
-pub(super) const PROPERTIES: &[&str] = &[
-    "Environment",
-    "NFailedUnits",
-    "SystemState",
-    "UnitPath",
-    "UnitsLoadTimestamp",
-    "Version",
-];
+pub(super) const PROPERTIES: &[&str] =
+    &["Environment", "NFailedUnits", "SystemState", "UnitPath", "UnitsLoadTimestamp", "Version"];
 
 /// What to do with a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,9 +126,8 @@ impl Manager {
         self.operation(asked, async {
             let reply = self.bus.call(manager("ListUnits"), &(), asked).await?;
             let body = reply.body();
-            let rows: Vec<Row<'_>> = body
-                .deserialize()
-                .map_err(|error| BusError::not_understood(asked, error))?;
+            let rows: Vec<Row<'_>> =
+                body.deserialize().map_err(|error| BusError::not_understood(asked, error))?;
             let mut list = UnitList::default();
             for (name, _, load, active, sub, _, _, job, job_type, _) in rows {
                 let Ok(name) = UnitName::parse(name) else {
@@ -147,10 +140,7 @@ impl Manager {
                         load_state: load.into(),
                         active_state: active.into(),
                         sub_state: sub.to_owned(),
-                        job: (job != 0).then(|| JobInfo {
-                            id: job,
-                            kind: job_type.into(),
-                        }),
+                        job: (job != 0).then(|| JobInfo { id: job, kind: job_type.into() }),
                     },
                 );
             }
@@ -178,11 +168,8 @@ impl Manager {
         let answers = self.bus.run_each(units, asked, |unit| async move {
             let asked = asked(unit);
             let path = unit_path(unit);
-            let properties: Properties = self
-                .ask(properties_of(&path), &(interface,), &asked)
-                .await?;
-            LoadedUnit::from_properties(properties)
-                .map_err(|reason| BusError::not_understood(&asked, reason))
+            let properties: Properties = self.ask(properties_of(&path), &(interface,), &asked).await?;
+            LoadedUnit::from_properties(properties).map_err(|reason| BusError::not_understood(&asked, reason))
         });
         units.iter().cloned().zip(answers).collect()
     }
@@ -194,12 +181,7 @@ impl Manager {
     pub fn observe_one(&self, unit: &UnitName, detail: Detail) -> Result<LoadedUnit, BusError> {
         self.observe(std::slice::from_ref(unit), detail)
             .remove(unit)
-            .unwrap_or_else(|| {
-                Err(BusError::not_understood(
-                    &format!("read {unit}"),
-                    "no answer",
-                ))
-            })
+            .unwrap_or_else(|| Err(BusError::not_understood(&format!("read {unit}"), "no answer")))
     }
 
     /// Lets the manager read all unit files again, and waits until it has.
@@ -208,9 +190,7 @@ impl Manager {
     /// As [`Manager::state`]; `deadline` instead of the connection's.
     pub fn reload(&self, deadline: Duration) -> Result<(), BusError> {
         let asked = "reload the unit files";
-        self.bus.run(asked, deadline, async {
-            self.bus.call(manager("Reload"), &(), asked).await.map(drop)
-        })
+        self.bus.run(asked, deadline, async { self.bus.call(manager("Reload"), &(), asked).await.map(drop) })
     }
 
     /// Queues a job and does not wait for it; its number.
@@ -229,10 +209,7 @@ impl Manager {
     pub fn reset_failed(&self, unit: &UnitName) -> Result<(), BusError> {
         let asked = format!("reset {unit}");
         self.operation(&asked, async {
-            self.bus
-                .call(manager("ResetFailedUnit"), &(unit.as_str(),), &asked)
-                .await
-                .map(drop)
+            self.bus.call(manager("ResetFailedUnit"), &(unit.as_str(),), &asked).await.map(drop)
         })
     }
 
@@ -243,20 +220,13 @@ impl Manager {
     pub fn unit_job(&self, unit: &UnitName) -> Result<Option<JobInfo>, BusError> {
         let asked = format!("read the job of {unit}");
         self.operation(&asked, async {
-            let (id, path): (u32, OwnedObjectPath) = self
-                .property(&unit_path(unit), UNIT_INTERFACE, "Job", &asked)
-                .await?;
+            let (id, path): (u32, OwnedObjectPath) =
+                self.property(&unit_path(unit), UNIT_INTERFACE, "Job", &asked).await?;
             if id == 0 {
                 return Ok(None);
             }
-            match self
-                .property::<String>(path.as_str(), JOB_INTERFACE, "JobType", &asked)
-                .await
-            {
-                Ok(kind) => Ok(Some(JobInfo {
-                    id,
-                    kind: JobType::from(kind.as_str()),
-                })),
+            match self.property::<String>(path.as_str(), JOB_INTERFACE, "JobType", &asked).await {
+                Ok(kind) => Ok(Some(JobInfo { id, kind: JobType::from(kind.as_str()) })),
                 Err(error) if error.is_refusal(UNKNOWN_OBJECT) => Ok(None),
                 Err(error) => Err(error),
             }
@@ -276,12 +246,8 @@ impl Manager {
                 Err(error) if error.is_refusal(NO_UNIT_FOR_PID) => return Ok(None),
                 Err(error) => return Err(error),
             };
-            let id: String = self
-                .property(path.as_str(), UNIT_INTERFACE, "Id", asked)
-                .await?;
-            UnitName::parse(&id)
-                .map(Some)
-                .map_err(|error| BusError::not_understood(asked, error))
+            let id: String = self.property(path.as_str(), UNIT_INTERFACE, "Id", asked).await?;
+            UnitName::parse(&id).map(Some).map_err(|error| BusError::not_understood(asked, error))
         })
     }
 
@@ -298,19 +264,15 @@ impl Manager {
         let asked = format!("{} {unit}", verb.as_str());
         let body = (unit.as_str(), mode.as_str());
         let path: OwnedObjectPath = self.ask(manager(verb.member()), &body, &asked).await?;
-        job_id(path.as_str()).ok_or_else(|| {
-            BusError::not_understood(&asked, format_args!("{path} is not the path of a job"))
-        })
+        job_id(path.as_str())
+            .ok_or_else(|| BusError::not_understood(&asked, format_args!("{path} is not the path of a job")))
     }
 
     /// Whether a job is still known to the manager.
     pub(super) async fn has_job(&self, id: u32) -> Result<bool, BusError> {
         let asked = format!("look for job {id}");
         let path = format!("{OBJECT}/job/{id}");
-        match self
-            .property::<u32>(&path, JOB_INTERFACE, "Id", &asked)
-            .await
-        {
+        match self.property::<u32>(&path, JOB_INTERFACE, "Id", &asked).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_refusal(UNKNOWN_OBJECT) => Ok(false),
             Err(error) => Err(error),
@@ -331,30 +293,17 @@ impl Manager {
         B: Serialize + DynamicType,
     {
         let reply: Message = self.bus.call(call, body, asked).await?;
-        reply
-            .body()
-            .deserialize()
-            .map_err(|error| BusError::not_understood(asked, error))
+        reply.body().deserialize().map_err(|error| BusError::not_understood(asked, error))
     }
 
-    async fn property<T>(
-        &self,
-        path: &str,
-        interface: &str,
-        name: &str,
-        asked: &str,
-    ) -> Result<T, BusError>
+    async fn property<T>(&self, path: &str, interface: &str, name: &str, asked: &str) -> Result<T, BusError>
     where
         T: TryFrom<OwnedVariant>,
         T::Error: std::fmt::Display,
     {
-        let call = Call {
-            member: "Get",
-            ..properties_of(path)
-        };
+        let call = Call { member: "Get", ..properties_of(path) };
         let value: OwnedVariant = self.ask(call, &(interface, name), asked).await?;
-        T::try_from(value)
-            .map_err(|error| BusError::not_understood(asked, format_args!("{name}: {error}")))
+        T::try_from(value).map_err(|error| BusError::not_understood(asked, format_args!("{name}: {error}")))
     }
 }
 
@@ -374,21 +323,11 @@ type Row<'a> = (
 
 /// A method of the manager object.
 pub(super) fn manager(member: &'static str) -> Call<'static> {
-    Call {
-        destination: SERVICE,
-        path: OBJECT,
-        interface: INTERFACE,
-        member,
-    }
+    Call { destination: SERVICE, path: OBJECT, interface: INTERFACE, member }
 }
 
 fn properties_of(path: &str) -> Call<'_> {
-    Call {
-        destination: SERVICE,
-        path,
-        interface: PROPERTIES_INTERFACE,
-        member: "GetAll",
-    }
+    Call { destination: SERVICE, path, interface: PROPERTIES_INTERFACE, member: "GetAll" }
 }
 
 /// The object path of a unit, without asking: systemd's `bus_label_escape()` keeps letters and digits, and writes
@@ -408,10 +347,7 @@ fn unit_path(unit: &UnitName) -> String {
 
 /// The number in a job's object path.
 pub(super) fn job_id(path: &str) -> Option<u32> {
-    path.strip_prefix(OBJECT)?
-        .strip_prefix("/job/")?
-        .parse()
-        .ok()
+    path.strip_prefix(OBJECT)?.strip_prefix("/job/")?.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The user manager: the only code that knows D-Bus, unit files and the unit search path.
 
 pub mod bus;
-mod directives;
 pub mod jobs;
 pub mod loaded;
 pub mod manager;

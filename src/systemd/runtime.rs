@@ -41,10 +41,7 @@ impl Runtime {
     /// Watches `descriptor` for as long as the result lives.
     pub(super) fn watch(&self, descriptor: OwnedFd) -> io::Result<Watch> {
         let descriptor = Arc::new(descriptor);
-        Ok(Watch {
-            registration: self.0.register(Arc::clone(&descriptor))?,
-            descriptor,
-        })
+        Ok(Watch { registration: self.0.register(Arc::clone(&descriptor))?, descriptor })
     }
 }
 

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use zbus::{Signature, Type, Variant};
 
-use super::{directives, loaded};
+use super::loaded;
+use super::settings::directives;
 
 /// The value of one property. Arrays and structures are both lists: which of them it is, the property's name says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,10 +78,7 @@ impl SettingValue {
     /// The elements of an array of texts.
     #[must_use]
     pub fn texts(&self) -> Option<Vec<String>> {
-        self.list()?
-            .iter()
-            .map(|value| value.text().map(str::to_owned))
-            .collect()
+        self.list()?.iter().map(|value| value.text().map(str::to_owned)).collect()
     }
 
     /// What kind of value it is, for messages.
@@ -109,16 +107,10 @@ impl SettingValue {
             Variant::ObjectPath(value) => Self::Text(value.as_str().to_owned()),
             Variant::Signature(value) => Self::Text(value.to_string()),
             Variant::Variant(value) => Self::from_variant(value)?,
-            Variant::Array(values) => {
-                Self::List(values.iter().filter_map(Self::from_variant).collect())
+            Variant::Array(values) => Self::List(values.iter().filter_map(Self::from_variant).collect()),
+            Variant::Structure(values) => {
+                Self::List(values.fields().iter().filter_map(Self::from_variant).collect())
             }
-            Variant::Structure(values) => Self::List(
-                values
-                    .fields()
-                    .iter()
-                    .filter_map(Self::from_variant)
-                    .collect(),
-            ),
             Variant::F64(_) | Variant::Dict(_) | Variant::Fd(_) => return None,
         })
     }
@@ -210,10 +202,7 @@ impl Properties {
         read: impl FnOnce(&SettingValue) -> Option<T>,
         expected: &str,
     ) -> Result<T, String> {
-        let value = self
-            .0
-            .get(name)
-            .ok_or_else(|| format!("there is no property {name}"))?;
+        let value = self.0.get(name).ok_or_else(|| format!("there is no property {name}"))?;
         read(value).ok_or_else(|| format!("{name} is {}, not {expected}", value.kind()))
     }
 
@@ -234,8 +223,7 @@ impl Properties {
 
     /// A moment; `None` if it never came.
     pub(super) fn timestamp(&self, name: &str) -> Result<Option<Timestamp>, String> {
-        self.need(name, SettingValue::unsigned, "a number")
-            .map(Timestamp::from_micros)
+        self.need(name, SettingValue::unsigned, "a number").map(Timestamp::from_micros)
     }
 
     /// A number that only some kinds of units have.
