@@ -5,12 +5,15 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::artifacts::ArtifactError;
 use crate::atomic::WriteError;
 use crate::dirs::DirsError;
 use crate::document::ReadError;
 use crate::exit::Code;
 use crate::inventory::InventoryError;
-use crate::names::NameError;
+use crate::names::{NameError, UnitName};
+use crate::stack::Refusal;
+use crate::systemd::bus::BusError;
 
 /// Everything that can end a program early. Each concern has its own enum; this one only gathers them.
 #[derive(Debug, Error)]
@@ -27,6 +30,33 @@ pub enum Error {
     /// The host configuration or a seal.
     #[error(transparent)]
     Configuration(ReadError),
+    /// A declaration that is refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A unit file or link.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The user bus or the manager.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// A unit that did not start.
+    #[error(
+        "{unit}: expected it to be started, but its job ended as {result}; next: systemctl --user status {unit}"
+    )]
+    NotStarted {
+        /// The unit.
+        unit: UnitName,
+        /// The job's result, in systemd's word.
+        result: String,
+    },
+    /// An audit that ends before its verdict, several times in a row.
+    #[error(
+        "{unit} ended several times in a row before its verdict; next: journalctl --user -u {unit} -n 50"
+    )]
+    AuditNeverCompletes {
+        /// The unit.
+        unit: UnitName,
+    },
     /// A state file.
     #[error(transparent)]
     State(ReadError),
@@ -46,8 +76,14 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Dirs(_) | Self::Inventory(_) | Self::Configuration(_) => Code::Configuration,
+            Self::Dirs(_) | Self::Inventory(_) | Self::Configuration(_) | Self::Refused(_) => {
+                Code::Configuration
+            }
             Self::Name(_) => Code::Usage,
+            Self::Artifact(error) => error.code(),
+            Self::Bus(error) => error.code(),
+            Self::NotStarted { .. } => Code::Refused,
+            Self::AuditNeverCompletes { .. } => Code::Internal,
             Self::State(_) | Self::Io(_) | Self::Output(_) => Code::Io,
             Self::Write(_) => Code::CannotWrite,
         }

@@ -39,6 +39,12 @@ pub fn start() {
     debug_assert!(started.is_ok(), "the subscriber is installed once");
 }
 
+/// Whether events carry what the program has to say, so that text on standard output would say it twice.
+#[must_use]
+pub fn is_native() -> bool {
+    goes_to_journal(std::io::stderr()) && goes_to_journal(std::io::stdout())
+}
+
 /// Whether a stream of this process is connected to the journal, by systemd.exec(5): `$JOURNAL_STREAM` holds
 /// device and inode of that connection.
 #[must_use]

@@ -1,14 +1,20 @@
 //! Stackwarden keeps rootless Compose stacks honest: it audits which unit definition every stack runs, and brings
 //! stacks up and down as verified transactions. Three programs share this library; none of them stays resident.
 
+pub mod artifacts;
 pub mod atomic;
+pub mod audit;
 pub mod cli;
 pub mod digest;
 pub mod dirs;
 pub mod document;
 pub mod error;
 pub mod exit;
+pub mod install;
 pub mod inventory;
 pub mod journal;
 pub mod names;
+pub mod render;
+pub mod seal;
+pub mod stack;
 pub mod systemd;

@@ -223,6 +223,12 @@ impl UnitName {
         self.stem().split_once('@').map(|(_, instance)| instance)
     }
 
+    /// Whether it is a template, `foo@.service`, which cannot be loaded itself.
+    #[must_use]
+    pub fn is_template(&self) -> bool {
+        self.instance() == Some("")
+    }
+
     /// The template of an instance: `foo@.service` of `foo@bar.service`.
     #[must_use]
     pub fn template(&self) -> Option<Self> {

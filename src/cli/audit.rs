@@ -1,1 +1,67 @@
 //! `stack-audit`: does every stack run the unit definition that was declared?
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::output;
+use crate::audit::{self, Options, Trigger};
+use crate::dirs::Dirs;
+use crate::error::Error;
+use crate::exit::{Code, table};
+use crate::journal;
+use crate::names::StackName;
+
+#[derive(Parser)]
+#[command(
+    name = "stack-audit",
+    version,
+    about = "Audit whether every stack runs the unit definition that was declared, heal what is safe, and report",
+    after_help = table()
+)]
+struct Arguments {
+    /// Say what would be repaired, and repair nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Fail for tickets and unknowns too
+    #[arg(long)]
+    strict: bool,
+    /// Report these stacks only
+    #[arg(value_name = "STACK")]
+    stacks: Vec<StackName>,
+}
+
+/// The program.
+#[must_use]
+pub fn main() -> ExitCode {
+    super::run(work)
+}
+
+fn work(arguments: Arguments) -> Result<Code, Error> {
+    let dirs = Dirs::from_env()?;
+    for stack in &arguments.stacks {
+        // A name that is not declared would otherwise be green.
+        crate::inventory::Inventory::load_stack(&dirs, stack)?;
+    }
+    let options = Options {
+        trigger: Trigger::from_env(),
+        dry_run: arguments.dry_run,
+        stacks: arguments.stacks.into_iter().collect(),
+    };
+    let report = audit::audit(&dirs, &options);
+    if journal::is_native() {
+        report.tell();
+    } else if arguments.json {
+        output::print_json(&report)?;
+    } else {
+        output::print(&report.text())?;
+    }
+    // An audit of some stacks, or one that only looked, is not the host's last word.
+    if !options.dry_run && options.stacks.is_empty() {
+        audit::store(&dirs, &report)?;
+    }
+    Ok(report.code(arguments.strict))
+}

@@ -1,6 +1,7 @@
 //! The command lines, and the one place that turns a result into an exit code.
 
 pub mod audit;
+mod declare;
 pub mod output;
 pub mod stackctl;
 pub mod update;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::declare;
 use crate::error::Error;
 use crate::exit::{Code, table};
 
@@ -15,7 +16,10 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-enum Verb {}
+enum Verb {
+    #[command(flatten)]
+    Declare(declare::Verb),
+}
 
 /// The program.
 #[must_use]
@@ -24,5 +28,7 @@ pub fn main() -> ExitCode {
 }
 
 fn work(arguments: Arguments) -> Result<Code, Error> {
-    match arguments.verb {}
+    match arguments.verb {
+        Verb::Declare(verb) => declare::work(verb),
+    }
 }

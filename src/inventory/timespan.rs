@@ -21,10 +21,10 @@ impl Timespan {
         Self(Duration::from_secs(seconds))
     }
 
-    /// A span of milliseconds; for defaults.
+    /// A span that a constant of the program gives.
     #[must_use]
-    pub const fn milliseconds(milliseconds: u64) -> Self {
-        Self(Duration::from_millis(milliseconds))
+    pub const fn of(duration: Duration) -> Self {
+        Self(duration)
     }
 
     /// The span.

@@ -8,5 +8,6 @@ mod runtime;
 pub mod search_path;
 pub mod settings;
 pub mod unit_file;
+pub mod unit_text;
 pub mod value;
 pub mod words;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use stackwarden::names::UnitName;
-use stackwarden::systemd::settings::UnitText;
 use stackwarden::systemd::unit_file::UnitFile;
+use stackwarden::systemd::unit_text::UnitText;
 
 use super::support::{Manager, write};
 use super::tree::Chance;
@@ -71,7 +71,7 @@ fn text(chance: &mut Chance) -> String {
     }
     for _ in 0..=chance.below(12) {
         let lines = if chance.percent(1) { FATAL } else { LINES };
-        text.push_str(*chance.pick(lines));
+        text.push_str(chance.pick::<&str>(lines));
         text.push_str(chance.weigh(ENDS));
     }
     // The last line often has no end.

@@ -230,15 +230,15 @@ impl Tree {
             .iter()
             .map(|rest| format!("{stem}{rest}.{unit_type}"))
             .collect();
-        if unit_type != "slice" {
+        if unit_type == "slice" {
+            // A slice's name is a path in the tree of slices: no empty parts.
+            names.retain(|name| !name.contains("--"));
+        } else {
             for rest in ["", "-a", "-g-h"] {
                 for instance in ["", "x", "y-z"] {
                     names.push(format!("{stem}{rest}@{instance}.{unit_type}"));
                 }
             }
-        } else {
-            // A slice's name is a path in the tree of slices: no empty parts.
-            names.retain(|name| !name.contains("--"));
         }
         let mut gardener = Gardener { chance, places, log: Vec::new(), stem };
         for name in &names {

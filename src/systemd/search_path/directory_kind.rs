@@ -37,6 +37,12 @@ pub enum DirectoryKind {
 }
 
 impl DirectoryKind {
+    /// Whether its units are made at run time, by a program or a generator, and not from a file that somebody keeps.
+    #[must_use]
+    pub const fn is_generated(self) -> bool {
+        matches!(self, Self::Transient | Self::GeneratorEarly | Self::Generator | Self::GeneratorLate)
+    }
+
     /// The word for messages.
     #[must_use]
     pub const fn word(self) -> &'static str {

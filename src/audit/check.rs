@@ -1,0 +1,91 @@
+//! The checks as data: id, severity, and when each is broken.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How much a broken check matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// It will bite later.
+    Ticket,
+    /// Declared authority or the desired state is lost.
+    Page,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Ticket => "ticket",
+            Self::Page => "page",
+        })
+    }
+}
+
+macro_rules! checks {
+    ($($name:ident = $id:literal, $severity:ident, $broken:literal;)*) => {
+        /// One invariant. The ids are stable: reports, metrics and the operator's handbook go by them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Check {
+            $(#[doc = $broken] #[serde(rename = $id)] $name,)*
+        }
+
+        impl Check {
+            /// Every check, in the order of the handbook.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable id, in kebab case.
+            #[must_use]
+            pub const fn id(self) -> &'static str {
+                match self { $(Self::$name => $id,)* }
+            }
+
+            /// How much it matters, unless the finding says otherwise.
+            #[must_use]
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)* }
+            }
+
+            /// When it is broken, in a line.
+            #[must_use]
+            pub const fn broken_when(self) -> &'static str {
+                match self { $(Self::$name => $broken,)* }
+            }
+        }
+    };
+}
+
+checks! {
+    ManagerUnreachable = "manager-unreachable", Page, "no user bus or manager within the deadline";
+    DeclarationInvalid = "declaration-invalid", Page, "an inventory file, a seal or the host configuration cannot be read, so that what it declares cannot be audited";
+    UnitMissing = "unit-missing", Page, "a declared unit is not on disk, or the manager does not find it";
+    UnitMasked = "unit-masked", Page, "a declared unit is masked";
+    UnitLoadError = "unit-load-error", Page, "the manager could not load a declared unit";
+    FragmentOwner = "fragment-owner", Page, "the winning fragment is not in the owner directory";
+    FragmentReplaced = "fragment-replaced", Page, "the owner directory has a file where a link is declared, another target, a dangling link, or a link where a file is declared";
+    FragmentContent = "fragment-content", Page, "the unit file's text is not the sealed one";
+    DefinitionStale = "definition-stale", Page, "what the manager has loaded is not what is declared";
+    ReloadPending = "reload-pending", Ticket, "the manager has not read what is on disk, past the grace period";
+    DropInUnexpected = "drop-in-unexpected", Page, "a drop-in that is not allowed changes a declared unit";
+    DropInDirectory = "drop-in-directory", Ticket, "an undeclared drop-in directory of a declared unit exists, still empty";
+    OverrideControl = "override-control", Page, "user.control wins over the owner directory";
+    OverrideTransient = "override-transient", Page, "a transient or generated unit wins over the owner directory";
+    ShadowedCopy = "shadowed-copy", Ticket, "another directory of the search path has a copy that loses";
+    UnitNotEnabled = "unit-not-enabled", Ticket, "a link that enables the unit is not as declared";
+    UnitFailed = "unit-failed", Page, "a declared unit is failed";
+    InventoryUnsealed = "inventory-unsealed", Ticket, "an inventory file was edited and the units do not follow yet";
+    OrphanUnit = "orphan-unit", Ticket, "a unit of ours is on disk or loaded, and its stack is no longer declared";
+    WatcherDead = "watcher-dead", Page, "a shipped path or timer unit is not loaded, enabled and waiting";
+    LingerDisabled = "linger-disabled", Page, "the user manager does not run before login";
+    WatchBudget = "watch-budget", Ticket, "there are more drop-in directories than watches";
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}

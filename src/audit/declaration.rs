@@ -1,0 +1,162 @@
+//! What is declared, gathered from inventory, seals and host configuration, for the judges to hold the world against.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::dirs::Dirs;
+use crate::error::chain;
+use crate::inventory::{Host, Inventory, stack_of_file};
+use crate::names::{StackName, UnitName};
+use crate::seal::{Seal, SealedUnit, Seals};
+
+use super::check::Check;
+use super::finding::{Finding, State, Verdicts};
+
+/// One unit that is declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredUnit {
+    /// What it must be.
+    pub sealed: SealedUnit,
+    /// The stack it belongs to; none for a shipped unit.
+    pub stack: Option<StackName>,
+    /// The drop-ins that may change it.
+    pub allowed_drop_ins: Vec<String>,
+    /// Whether it is a loaded instance, whose seal is that of its template.
+    pub sealed_as_template: bool,
+}
+
+impl DeclaredUnit {
+    /// Whether the drop-in at `path` may change this unit: allowed by file name or by absolute path.
+    #[must_use]
+    pub fn allows(&self, path: &Path) -> bool {
+        self.allowed_drop_ins.iter().any(|allowed| {
+            path == Path::new(allowed) || path.file_name().is_some_and(|name| name == allowed.as_str())
+        })
+    }
+
+    /// The command that puts the unit's files back.
+    #[must_use]
+    pub fn repair_command(&self) -> String {
+        match &self.stack {
+            Some(stack) => format!("stackctl repair {stack}"),
+            None => "stackctl install".to_owned(),
+        }
+    }
+}
+
+/// Everything that is declared.
+#[derive(Debug)]
+pub struct Declaration {
+    /// The host-wide settings; the defaults where the file is broken, which is a finding.
+    pub host: Host,
+    /// The inventory.
+    pub inventory: Inventory,
+    /// The seals.
+    pub seals: Seals,
+    /// The units of declared stacks, and the shipped ones.
+    pub units: BTreeMap<UnitName, DeclaredUnit>,
+    /// Units that are sealed although their stack is not declared any more.
+    pub orphans: BTreeMap<UnitName, StackName>,
+    broken: BTreeMap<PathBuf, (Option<StackName>, String)>,
+}
+
+impl Declaration {
+    /// Reads all of it. Each file stands by itself: a broken one is a finding, and hides no other.
+    #[must_use]
+    pub fn load(dirs: &Dirs) -> Self {
+        let inventory = Inventory::load(dirs);
+        let seals = Seals::load(dirs);
+        let mut broken = BTreeMap::new();
+        for (path, error) in &inventory.broken {
+            broken.insert(path.clone(), (stack_of_file(path).ok(), chain(error)));
+        }
+        for (path, error) in &seals.broken {
+            broken.insert(path.clone(), (stack_of_file(path).ok(), chain(error)));
+        }
+        let host = Host::load_or_default(dirs).unwrap_or_else(|error| {
+            broken.insert(error.path().to_owned(), (None, chain(&error)));
+            Host::default()
+        });
+        let mut units = BTreeMap::new();
+        let mut orphans = BTreeMap::new();
+        if let Some(seal) = &seals.shipped {
+            units.extend(declared(seal, None, &[]));
+        }
+        for (stack, seal) in &seals.stacks {
+            // While a stack's entry is broken its last seal still says what its units must be.
+            let entry_broken = broken.contains_key(&dirs.inventory_file(stack));
+            match inventory.stacks.get(stack) {
+                Some(entry) => units.extend(declared(seal, Some(stack), &entry.entry.allowed_drop_ins)),
+                None if entry_broken => units.extend(declared(seal, Some(stack), &[])),
+                None => orphans.extend(seal.units.keys().map(|unit| (unit.clone(), stack.clone()))),
+            }
+        }
+        Self { host, inventory, seals, units, orphans, broken }
+    }
+
+    /// Judges the declaration itself: what cannot be read, and what the units do not follow yet.
+    pub fn judge(&self, dirs: &Dirs, verdicts: &mut Verdicts) {
+        verdicts.record_all(
+            Check::DeclarationInvalid,
+            self.broken.iter().map(|(path, (stack, problem))| {
+                let finding = Finding::unknown(Check::DeclarationInvalid, State::Declared)
+                    .at(path)
+                    .expected("a valid file", problem)
+                    .next(format!(
+                        "mend {}, then: systemctl --user start stack-audit.service",
+                        path.display()
+                    ));
+                match stack {
+                    Some(stack) => finding.of_stack(stack),
+                    None => finding,
+                }
+            }),
+        );
+        for (stack, declared) in &self.inventory.stacks {
+            let path = dirs.inventory_file(stack);
+            let seal_path = Seal::path(dirs, stack.as_str());
+            if self.broken.contains_key(&seal_path) {
+                continue;
+            }
+            let seen = match self.seals.stacks.get(stack) {
+                None => Some("no seal: its units were never made".to_owned()),
+                Some(seal) if seal.inventory != Some(declared.sha256) => {
+                    Some("the file was edited after its units were made".to_owned())
+                }
+                Some(_) => None,
+            };
+            verdicts.record(
+                Check::InventoryUnsealed,
+                seen.map(|seen| {
+                    Finding::broken(Check::InventoryUnsealed, State::Declared)
+                        .of_stack(stack)
+                        .at(&path)
+                        .expected("units made from this very file", seen)
+                        .next(format!("stackctl sync {stack}"))
+                }),
+            );
+        }
+    }
+
+    /// Whether a part of the declaration is unknown, so that a reload might load what nobody has checked.
+    #[must_use]
+    pub fn seal_broken(&self, dirs: &Dirs) -> Option<&Path> {
+        self.broken.keys().find(|path| path.starts_with(dirs.seals())).map(PathBuf::as_path)
+    }
+}
+
+fn declared<'a>(
+    seal: &'a Seal,
+    stack: Option<&'a StackName>,
+    allowed_drop_ins: &'a [String],
+) -> impl Iterator<Item = (UnitName, DeclaredUnit)> + 'a {
+    seal.units.iter().map(move |(name, sealed)| {
+        let unit = DeclaredUnit {
+            sealed: sealed.clone(),
+            stack: stack.cloned(),
+            allowed_drop_ins: allowed_drop_ins.to_vec(),
+            sealed_as_template: false,
+        };
+        (name.clone(), unit)
+    })
+}

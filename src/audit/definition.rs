@@ -1,0 +1,161 @@
+//! definition-stale and reload-pending: is what the manager has loaded the declared definition?
+//!
+//! Three kinds of evidence, none of which is enough by itself. The token in `Documentation=` tells the age of what is
+//! loaded, not its content. The settings tell the content of those that can be compared. The times tell that a file
+//! changed after it was read, also when it was changed back.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::check::Check;
+use super::finding::{Finding, State, Verdicts};
+use super::world::{Owned, Seen, World};
+use crate::document::read_text;
+use crate::seal::{self, Setting};
+use crate::systemd::loaded::LoadedUnit;
+use crate::systemd::settings::compare::{Declared, compare};
+use crate::systemd::settings::specifier::Context;
+
+/// The kernel stamps files with the time of its last tick, which may lie this far back.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A change that the manager has not read, and since when. Within the grace period it is nobody's fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// When the file changed.
+    pub since: SystemTime,
+    /// What to report once the grace period is over.
+    pub finding: Finding,
+}
+
+pub(super) fn judge(
+    seen: &Seen,
+    world: &World,
+    context: &Context,
+    verdicts: &mut Verdicts,
+) -> Option<Pending> {
+    let Some(Ok(loaded)) = &seen.loaded else { return None };
+    // What was not in memory was read from the disk for this very question.
+    if !seen.in_memory {
+        verdicts.record(Check::DefinitionStale, None);
+        return None;
+    }
+    let differences = differences(seen, loaded, world, context);
+    let stale = !differences.is_empty();
+    verdicts.record(
+        Check::DefinitionStale,
+        stale.then(|| {
+            Finding::broken(Check::DefinitionStale, State::Loaded)
+                .about(&seen.name, seen.declared.stack.as_ref())
+                .expected(
+                    format!("the declared definition (token {})", seen.declared.sealed.token),
+                    differences.join("; "),
+                )
+                .next("systemctl --user daemon-reload")
+        }),
+    );
+    let pending = if stale { None } else { pending(seen, loaded, world) };
+    if pending.is_none() {
+        verdicts.record(Check::ReloadPending, None);
+    }
+    pending
+}
+
+/// How the loaded unit differs from the declared one, in words.
+fn differences(seen: &Seen, loaded: &LoadedUnit, world: &World, context: &Context) -> Vec<String> {
+    let mut found = Vec::new();
+    let token = &seen.declared.sealed.token;
+    match loaded_token(loaded) {
+        Some(loaded) if loaded == token => {}
+        Some(loaded) => found.push(format!("the loaded token is {loaded}")),
+        None => found.push("what is loaded has no token".to_owned()),
+    }
+    let on_disk = &seen.resolution;
+    if let (Some(disk), Some(loaded)) = (&on_disk.fragment, &loaded.fragment_path)
+        && disk != loaded
+    {
+        found.push(format!("loaded from {}, on disk is {}", loaded.display(), disk.display()));
+    }
+    let drop_ins = on_disk.drop_in_paths();
+    for path in loaded.drop_in_paths.iter().filter(|path| !drop_ins.contains(&path.as_path())) {
+        found.push(format!("loaded with the drop-in {}, which is gone", path.display()));
+    }
+    for path in
+        drop_ins.iter().filter(|path| allowed(seen, path) && !loaded.drop_in_paths.iter().any(|l| l == *path))
+    {
+        found.push(format!("the allowed drop-in {} is not loaded", path.display()));
+    }
+    let mut declared: Vec<Setting> = seen.declared.sealed.settings.clone();
+    for drop_in in
+        on_disk.drop_ins.iter().filter(|drop_in| drop_in.is_effective() && allowed(seen, &drop_in.path))
+    {
+        // One that cannot be read changes nothing that we could expect; the manager could not read it either.
+        declared.extend(read_text(&drop_in.path).map(|text| seal::settings(&text)).unwrap_or_default());
+    }
+    let declared: Vec<Declared<'_>> = declared.iter().map(Setting::as_declared).collect();
+    let comparison = compare(&seen.name, &declared, context, &world.answers.aliases, &loaded.properties);
+    for difference in comparison.differences {
+        found.push(format!(
+            "{}: declared {}, loaded {}",
+            difference.setting, difference.expected, difference.seen
+        ));
+    }
+    found
+}
+
+/// The token in the documentation link to the unit's seal.
+fn loaded_token(loaded: &LoadedUnit) -> Option<&str> {
+    loaded.documentation.iter().find_map(|link| {
+        let (seal, token) = link.strip_prefix("file://")?.rsplit_once('#')?;
+        seal.contains("/stackwarden/sealed/").then_some(token)
+    })
+}
+
+fn allowed(seen: &Seen, path: &Path) -> bool {
+    seen.declared.allows(path)
+}
+
+/// Whether a file changed after the manager read all units, by the change time that no tool can set back.
+fn pending(seen: &Seen, loaded: &LoadedUnit, world: &World) -> Option<Pending> {
+    let read = SystemTime::from(world.answers.manager.units_load?);
+    let files = changed_files(seen);
+    // A time that lies ahead says that the clock was set back, and nothing about the order of things.
+    let newest = files
+        .into_iter()
+        .filter(|(_, changed)| *changed <= world.answers.now)
+        .max_by_key(|(_, changed)| *changed);
+    let (path, since, what) = match newest {
+        Some((path, changed)) if changed + TICK > read => {
+            (path, changed, "changed after the manager read it")
+        }
+        Some((path, changed)) if loaded.need_daemon_reload => {
+            (path, changed, "differs for the manager (NeedDaemonReload=yes)")
+        }
+        _ => return None,
+    };
+    let finding = Finding::broken(Check::ReloadPending, State::Loaded)
+        .about(&seen.name, seen.declared.stack.as_ref())
+        .at(&path)
+        .expected(
+            "a manager that has read the unit's files as they are",
+            format!("{} {what}", path.display()),
+        )
+        .next("systemctl --user daemon-reload");
+    Some(Pending { since, finding })
+}
+
+/// The files that make the unit up, with the later of their own and their target's change time.
+fn changed_files(seen: &Seen) -> Vec<(PathBuf, SystemTime)> {
+    let mut files = Vec::new();
+    if !matches!(seen.owned, Owned::Absent)
+        && let Some(copy) = seen.resolution.winner()
+    {
+        let times = [copy.status.as_ref(), copy.end.status()];
+        files.extend(times.into_iter().flatten().map(|status| (copy.path.clone(), status.changed)));
+    }
+    for drop_in in &seen.resolution.drop_ins {
+        let times = [drop_in.status.as_ref(), drop_in.end.status()];
+        files.extend(times.into_iter().flatten().map(|status| (drop_in.path.clone(), status.changed)));
+    }
+    files
+}

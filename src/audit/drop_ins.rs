@@ -1,0 +1,91 @@
+//! drop-in-unexpected and drop-in-directory: what changes a unit without touching its file?
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::check::Check;
+use super::finding::{Finding, State, Verdicts};
+use super::world::{Seen, World};
+use crate::dirs::Dirs;
+use crate::systemd::search_path::{DirectoryKind, DropInListing, DropInScope, FileEnd};
+
+pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+    let mut unexpected: BTreeMap<&Path, State> = BTreeMap::new();
+    for drop_in in &seen.resolution.drop_ins {
+        // One that masks, or that leads nowhere, is listed by the manager and changes nothing.
+        let harmless = matches!(drop_in.end, FileEnd::Mask(_) | FileEnd::Missing | FileEnd::Loop);
+        let of_distribution =
+            drop_in.scope == DropInScope::Type && is_package(world, dirs, &drop_in.found_at);
+        if !harmless && !of_distribution && !allowed(seen, &drop_in.path, &drop_in.found_at) {
+            unexpected.insert(&drop_in.path, State::OnDisk);
+        }
+    }
+    if let Some(Ok(loaded)) = seen.loaded.as_ref().filter(|_| seen.in_memory) {
+        for path in &loaded.drop_in_paths {
+            let known = seen.resolution.drop_ins.iter().find(|drop_in| drop_in.path == *path);
+            if known.is_none() && !seen.declared.allows(path) {
+                unexpected.insert(path, State::Loaded);
+            }
+        }
+    }
+    verdicts.record_all(
+        Check::DropInUnexpected,
+        unexpected.into_iter().map(|(path, state)| {
+            let next = match state {
+                State::OnDisk => format!(
+                    "systemctl --user cat {}; then allow it (allowed_drop_ins) or rm {}",
+                    seen.name,
+                    path.display()
+                ),
+                _ => "systemctl --user daemon-reload".to_owned(),
+            };
+            Finding::broken(Check::DropInUnexpected, state)
+                .about(&seen.name, seen.declared.stack.as_ref())
+                .at(path)
+                .expected(expectation(seen), what(seen, path, state))
+                .next(next)
+        }),
+    );
+    verdicts.record_all(
+        Check::DropInDirectory,
+        seen.resolution
+            .drop_in_directories
+            .iter()
+            .filter(|directory| matches!(directory.scope, DropInScope::Unit | DropInScope::Template))
+            .filter(|directory| matches!(&directory.listing, DropInListing::Listed(entries) if entries.is_empty()))
+            .map(|directory| {
+                Finding::broken(Check::DropInDirectory, State::OnDisk)
+                    .about(&seen.name, seen.declared.stack.as_ref())
+                    .at(&directory.path)
+                    .expected("no undeclared drop-in directory", "an empty one: what is put there takes effect at the next reload")
+                    .next(format!("rmdir {}", directory.path.display()))
+            }),
+    );
+}
+
+/// Type drop-ins of the distribution's own packages (Fedora ships `service.d/10-timeout-abort.conf`) are part of the
+/// system, not drift.
+fn is_package(world: &World, dirs: &Dirs, path: &Path) -> bool {
+    path.parent().is_some_and(|directory| world.kind_of(dirs, directory) == DirectoryKind::Usr)
+}
+
+fn allowed(seen: &Seen, path: &Path, found_at: &Path) -> bool {
+    seen.declared.allows(path) || seen.declared.allows(found_at)
+}
+
+fn expectation(seen: &Seen) -> String {
+    match seen.declared.allowed_drop_ins.as_slice() {
+        [] => "no drop-ins".to_owned(),
+        allowed => format!("no drop-ins but {}", allowed.join(", ")),
+    }
+}
+
+fn what(seen: &Seen, path: &Path, state: State) -> String {
+    let loaded = seen.loaded.as_ref().and_then(|loaded| loaded.as_ref().ok());
+    let in_effect = loaded.is_some_and(|unit| unit.drop_in_paths.iter().any(|loaded| loaded == path));
+    match (state, in_effect && seen.in_memory) {
+        (State::OnDisk, true) => format!("{}, loaded and in effect", path.display()),
+        (State::OnDisk, false) => format!("{}, in effect from the next reload on", path.display()),
+        _ => format!("{}, gone from the disk and still loaded", path.display()),
+    }
+}

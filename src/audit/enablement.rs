@@ -1,0 +1,109 @@
+//! unit-not-enabled, orphan-unit, watcher-dead: is what must start by itself set to start, and nothing else?
+
+use std::path::Path;
+
+use fs_err as fs;
+
+use super::check::Check;
+use super::declaration::Declaration;
+use super::finding::{Finding, State, Verdicts};
+use super::world::{Seen, World};
+use crate::dirs::Dirs;
+use crate::render;
+use crate::systemd::words::ActiveState;
+
+/// The links that enable one unit.
+pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
+    if seen.declared.sealed_as_template || seen.declared.sealed.enabled_by.is_empty() {
+        return;
+    }
+    let wrong = seen.declared.sealed.enabled_by.iter().filter_map(|link| {
+        let path = dirs.owner().join(link);
+        wrong_link(&path).map(|found| {
+            Finding::broken(Check::UnitNotEnabled, State::OnDisk)
+                .about(&seen.name, seen.declared.stack.as_ref())
+                .at(&path)
+                .expected(format!("a link to {}", seen.name), found)
+                .next(seen.declared.repair_command())
+        })
+    });
+    verdicts.record_all(Check::UnitNotEnabled, wrong);
+}
+
+/// systemd goes by the link's name and not by where it leads; a mask or a link to nothing makes no dependency.
+fn wrong_link(path: &Path) -> Option<String> {
+    match fs::read_link(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some("no link".to_owned()),
+        Err(_) => Some("something that is not a link".to_owned()),
+        Ok(target) if target == Path::new("/dev/null") => Some("a link to /dev/null".to_owned()),
+        Ok(target) => (!path.exists()).then(|| format!("a link to {}, where nothing is", target.display())),
+    }
+}
+
+/// Units that are sealed, on disk or loaded as ours, and belong to no declared stack.
+pub(super) fn orphans(declaration: &Declaration, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+    let orphans = declaration.orphans.iter().map(|(unit, stack)| {
+        let path = dirs.owner().join(unit.as_str());
+        let on_disk = fs::symlink_metadata(&path).is_ok();
+        let loaded = world.answers.listed.units.contains_key(unit);
+        let (state, found) = match (on_disk, loaded) {
+            (true, true) => (State::OnDisk, "on disk and loaded"),
+            (true, false) => (State::OnDisk, "on disk"),
+            (false, true) => (State::Loaded, "loaded"),
+            (false, false) => (State::Declared, "sealed still, though neither on disk nor loaded"),
+        };
+        Finding::broken(Check::OrphanUnit, state)
+            .about(unit, Some(stack))
+            .at(path)
+            .expected(format!("no unit: {} is gone", dirs.inventory_file(stack).display()), found)
+            .next(format!("stackctl remove {stack}"))
+    });
+    verdicts.record_all(Check::OrphanUnit, orphans);
+}
+
+/// The shipped path and timer units.
+pub(super) fn watchers(declaration: &Declaration, world: &World, verdicts: &mut Verdicts) {
+    if declaration.seals.shipped.is_none() {
+        verdicts.record(
+            Check::WatcherDead,
+            Some(
+                Finding::broken(Check::WatcherDead, State::Declared)
+                    .expected("the shipped units installed", "no seal of them: nothing watches for changes")
+                    .next("stackctl install"),
+            ),
+        );
+        return;
+    }
+    for name in render::watchers() {
+        let Some(seen) = world.units.get(&name) else { continue };
+        let dead = match &seen.loaded {
+            Some(Ok(unit)) if is_watching(&unit.active_state, &unit.sub_state) => None,
+            Some(Ok(unit)) => Some(format!(
+                "{} ({}){}",
+                unit.active_state,
+                unit.sub_state,
+                unit.result
+                    .as_ref()
+                    .filter(|result| *result != "success")
+                    .map_or_else(String::new, |result| format!(", result {result}"))
+            )),
+            // That it could not be asked is unit-load-error, unknown.
+            Some(Err(_)) | None => continue,
+        };
+        verdicts.record(
+            Check::WatcherDead,
+            dead.map(|found| {
+                Finding::broken(Check::WatcherDead, State::Loaded)
+                    .about(&name, None)
+                    .expected("active (waiting)", found)
+                    .next(format!("systemctl --user reset-failed {name}; systemctl --user start {name}"))
+            }),
+        );
+    }
+}
+
+/// A path or timer unit is `running` while the service that it started runs; a timer that is `elapsed` never
+/// starts anything again.
+fn is_watching(active: &ActiveState, sub: &str) -> bool {
+    *active == ActiveState::Active && matches!(sub, "waiting" | "running")
+}

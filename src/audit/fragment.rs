@@ -1,0 +1,151 @@
+//! fragment-owner, fragment-replaced, fragment-content, override-control, override-transient, shadowed-copy: whose file
+//! is it, and is it the declared one?
+
+use std::path::Path;
+
+use super::check::Check;
+use super::finding::{Finding, State, Verdicts};
+use super::world::{Owned, Seen, World};
+use crate::dirs::Dirs;
+use crate::error::chain;
+use crate::systemd::search_path::DirectoryKind;
+
+pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+    owner(seen, world, dirs, verdicts);
+    // An instance has no file of its own; its template is judged by itself.
+    if !seen.declared.sealed_as_template {
+        replaced(seen, dirs, verdicts);
+        content(seen, dirs, verdicts);
+    }
+    shadowed(seen, world, dirs, verdicts);
+}
+
+fn about(check: Check, state: State, seen: &Seen) -> Finding {
+    Finding::broken(check, state).about(&seen.name, seen.declared.stack.as_ref())
+}
+
+/// Which file wins, on disk and in the manager.
+fn owner(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+    let on_disk = seen.resolution.winner().map(|copy| copy.path.as_path());
+    let loaded = seen.loaded.as_ref().and_then(|loaded| loaded.as_ref().ok());
+    let loaded_path = loaded.and_then(|unit| unit.fragment_path.as_deref());
+    let foreign = [(State::OnDisk, on_disk), (State::Loaded, loaded_path)]
+        .into_iter()
+        .filter_map(|(state, path)| Some((state, path?)))
+        .find(|(_, path)| path.parent() != Some(dirs.owner().as_path()));
+    let kind = foreign.map(|(_, path)| world.kind_of(dirs, path));
+    let transient = loaded.is_some_and(|unit| unit.transient);
+
+    let finding = |check, (state, path): (State, &Path)| {
+        let whose = kind.map_or_else(String::new, |kind| format!(" ({kind})"));
+        let what = match state {
+            State::Loaded => "the manager has loaded",
+            _ => "the search path leads to",
+        };
+        let next = match check {
+            Check::OverrideControl => format!("systemctl --user revert {}", seen.name),
+            Check::OverrideTransient => {
+                format!("systemctl --user stop {0}; systemctl --user status {0}", seen.name)
+            }
+            _ => format!("stackctl explain {}; {}", seen.name, seen.declared.repair_command()),
+        };
+        about(check, state, seen)
+            .at(path)
+            .expected(
+                dirs.owner().join(seen.name.as_str()).display().to_string(),
+                format!("{what} {}{whose}", path.display()),
+            )
+            .next(next)
+    };
+    let control = matches!(kind, Some(DirectoryKind::Control | DirectoryKind::RuntimeControl));
+    let made = transient || kind.is_some_and(DirectoryKind::is_generated);
+    verdicts.record(Check::FragmentOwner, foreign.map(|place| finding(Check::FragmentOwner, place)));
+    verdicts.record(
+        Check::OverrideControl,
+        foreign.filter(|_| control).map(|place| finding(Check::OverrideControl, place)),
+    );
+    verdicts.record(
+        Check::OverrideTransient,
+        foreign.filter(|_| made).map(|place| finding(Check::OverrideTransient, place)),
+    );
+}
+
+/// A file where a link is declared, another target, a dangling link, or a link where a file is declared.
+fn replaced(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
+    let path = dirs.owner().join(seen.name.as_str());
+    let expected = match &seen.declared.sealed.link {
+        Some(target) => format!("a link to {}", target.display()),
+        None => "a regular file".to_owned(),
+    };
+    let found = match (&seen.owned, &seen.declared.sealed.link) {
+        // That nothing is there is unit-missing or fragment-owner.
+        (Owned::Absent | Owned::Unknown(_), _) | (Owned::File(_), None) => None,
+        (Owned::File(_), Some(_)) => Some("a regular file".to_owned()),
+        (Owned::Link(target, end), declared) => match (declared, end) {
+            (_, Err(error)) if error.is_missing() => {
+                Some(format!("a link to {}, where nothing is", target.display()))
+            }
+            (Some(declared), _) if declared == target => None,
+            _ => Some(format!("a link to {}", target.display())),
+        },
+        (Owned::Other(kind), _) => Some(format!("a {kind}")),
+    };
+    verdicts.record(
+        Check::FragmentReplaced,
+        found.map(|found| {
+            about(Check::FragmentReplaced, State::OnDisk, seen)
+                .at(&path)
+                .expected(expected, found)
+                .next(seen.declared.repair_command())
+        }),
+    );
+}
+
+fn content(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
+    let path = dirs.owner().join(seen.name.as_str());
+    let sealed = &seen.declared.sealed.sha256;
+    let finding = match &seen.owned {
+        Owned::File(Ok(digest)) | Owned::Link(_, Ok(digest)) => (digest != sealed).then(|| {
+            about(Check::FragmentContent, State::OnDisk, seen)
+                .at(&path)
+                .expected(
+                    format!("the sealed text (sha256 {}…)", sealed.short()),
+                    format!("another text (sha256 {}…)", digest.short()),
+                )
+                .next(seen.declared.repair_command())
+        }),
+        Owned::File(Err(error)) | Owned::Link(_, Err(error)) if !error.is_missing() => {
+            Some(unknown(seen, &path, chain(error)))
+        }
+        Owned::Unknown(reason) => Some(unknown(seen, &path, reason.clone())),
+        // A kind that has no text is fragment-replaced.
+        Owned::Absent | Owned::Other(_) | Owned::File(Err(_)) | Owned::Link(_, Err(_)) => None,
+    };
+    verdicts.record(Check::FragmentContent, finding);
+}
+
+fn unknown(seen: &Seen, path: &Path, reason: String) -> Finding {
+    Finding::unknown(Check::FragmentContent, State::OnDisk)
+        .about(&seen.name, seen.declared.stack.as_ref())
+        .at(path)
+        .expected("a readable unit file", reason)
+        .next(format!("ls -l {}", path.display()))
+}
+
+/// Copies that lose; the owner's own is not one of them.
+fn shadowed(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+    let copies = seen.resolution.shadowed().filter(|copy| copy.path.parent() != Some(dirs.owner().as_path()));
+    verdicts.record_all(
+        Check::ShadowedCopy,
+        copies.map(|copy| {
+            let whose = world.kind_of(dirs, &copy.path);
+            about(Check::ShadowedCopy, State::OnDisk, seen)
+                .at(&copy.path)
+                .expected(
+                    "one owner: no other copy of the name",
+                    format!("{} ({whose}), which loses", copy.path.display()),
+                )
+                .next(format!("rm {}", copy.path.display()))
+        }),
+    );
+}

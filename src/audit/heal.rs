@@ -1,0 +1,166 @@
+//! Healing: a short list of named actions that move the loaded state towards the declared one. Never: deleting what is
+//! not ours, restarting a stack.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::check::{Check, Severity};
+use super::declaration::Declaration;
+use super::finding::{Finding, State};
+use super::judge::Judgement;
+use super::world::World;
+use crate::artifacts::{self, Change};
+use crate::dirs::Dirs;
+use crate::error::chain;
+use crate::inventory::Heal;
+use crate::names::UnitName;
+use crate::systemd::bus::BUS_DEADLINE;
+use crate::systemd::manager::{JobMode, Manager, Verb};
+
+/// One action.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Put a replaced link of ours back; opt-in.
+    RestoreLink {
+        /// The link.
+        path: PathBuf,
+        /// Its declared target.
+        target: PathBuf,
+    },
+    /// Let the manager read all unit files again.
+    Reload,
+    /// Reset and start a dead watcher.
+    StartWatcher(UnitName),
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::RestoreLink { path, .. } => write!(f, "restore the link {}", path.display()),
+            Self::Reload => f.write_str("daemon-reload"),
+            Self::StartWatcher(unit) => write!(f, "start {unit}"),
+        }
+    }
+}
+
+/// What is to be done, each with the findings that it should end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The actions, in order.
+    pub actions: Vec<(Action, Vec<Finding>)>,
+    /// What keeps a reload, which something needs, from being safe.
+    pub blocked_by: Vec<String>,
+}
+
+/// Decides what to do. A reload is manager-wide: one drifted text of ours blocks it, since it would be loaded too.
+#[must_use]
+pub fn plan(dirs: &Dirs, judgement: &Judgement, declaration: &Declaration, world: &World) -> Plan {
+    let policy: &Heal = &declaration.host.heal;
+    let findings = &judgement.verdicts.findings;
+    let mut plan = Plan::default();
+    if policy.restore_links {
+        for finding in findings.iter().filter(|finding| finding.check == Check::FragmentReplaced) {
+            let unit = finding.unit.as_ref().and_then(|unit| world.units.get(unit));
+            let target = unit.and_then(|seen| seen.declared.sealed.link.clone());
+            if let (Some(path), Some(target)) =
+                (finding.path.clone(), target.filter(|target| target.exists()))
+            {
+                plan.actions.push((Action::RestoreLink { path, target }, vec![finding.clone()]));
+            }
+        }
+    }
+    let mended: Vec<Finding> = findings
+        .iter()
+        .filter(|finding| wants_reload(finding))
+        .cloned()
+        .chain(judgement.pending.iter().map(|pending| pending.finding.clone()))
+        .collect();
+    if !mended.is_empty() {
+        plan.blocked_by = blockers(dirs, findings, declaration);
+        if policy.reload && plan.blocked_by.is_empty() {
+            plan.actions.push((Action::Reload, mended));
+        }
+    }
+    if policy.watchers {
+        for finding in findings.iter().filter(|finding| finding.check == Check::WatcherDead) {
+            if let Some(unit) = &finding.unit {
+                plan.actions.push((Action::StartWatcher(unit.clone()), vec![finding.clone()]));
+            }
+        }
+    }
+    plan
+}
+
+/// Whether a finding is about what is loaded, and would end with what is on disk being read.
+fn wants_reload(finding: &Finding) -> bool {
+    finding.state == State::Loaded
+        && matches!(
+            finding.check,
+            Check::UnitMissing
+                | Check::UnitMasked
+                | Check::FragmentOwner
+                | Check::OverrideControl
+                | Check::OverrideTransient
+                | Check::DefinitionStale
+                | Check::DropInUnexpected
+                | Check::OrphanUnit
+        )
+}
+
+/// What a reload would load although it is not declared.
+fn blockers(dirs: &Dirs, findings: &[Finding], declaration: &Declaration) -> Vec<String> {
+    let drifted = findings
+        .iter()
+        .filter(|finding| finding.state == State::OnDisk && finding.severity == Severity::Page)
+        .map(|finding| format!("{} of {}", finding.check, finding.object()));
+    let unknown = declaration
+        .seal_broken(dirs)
+        .map(|path| format!("{} of {}", Check::DeclarationInvalid, path.display()));
+    let mut blockers: Vec<String> = drifted.chain(unknown).collect();
+    blockers.sort();
+    blockers.dedup();
+    blockers
+}
+
+/// Carries one action out.
+///
+/// # Errors
+/// What went wrong, in words for the report: a failed repair does not end the audit.
+pub fn act(
+    dirs: &Dirs,
+    manager: &mut Manager,
+    action: &Action,
+    reload_deadline: Duration,
+) -> Result<(), String> {
+    match action {
+        Action::RestoreLink { path, target } => artifacts::put_link_back(dirs, path, target)
+            .map(|changes| {
+                for change in changes.iter().filter(|change| matches!(change, Change::SetAside { .. })) {
+                    tracing::warn!("{change}");
+                }
+            })
+            .map_err(|error| chain(&error)),
+        Action::Reload => manager.reload(reload_deadline).map_err(|error| chain(&error)),
+        Action::StartWatcher(unit) => {
+            // A unit that is not failed cannot be reset, which is no obstacle to starting it.
+            drop(manager.reset_failed(unit));
+            let result = manager
+                .run_job(Verb::Start, unit, JobMode::Replace, BUS_DEADLINE)
+                .map_err(|error| chain(&error))?;
+            if result.is_success() { Ok(()) } else { Err(format!("{unit}: the start job ended as {result}")) }
+        }
+    }
+}
+
+/// Says, in the findings that a reload would end, what it waits for.
+pub(super) fn explain_block(findings: &mut [Finding], blocked_by: &[String]) {
+    if blocked_by.is_empty() {
+        return;
+    }
+    let blockers = blocked_by.join(", ");
+    for finding in findings.iter_mut().filter(|finding| wants_reload(finding)) {
+        finding.next = format!(
+            "repair first what a daemon-reload would load too: {blockers}; then: systemctl --user start stack-audit.service"
+        );
+    }
+}

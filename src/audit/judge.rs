@@ -1,0 +1,55 @@
+//! Every judge over every unit: a pure function of the declaration and the world.
+
+use super::declaration::Declaration;
+use super::definition::{self, Pending};
+use super::finding::Verdicts;
+use super::watches;
+use super::world::World;
+use super::{drop_ins, enablement, fragment, host, units};
+use crate::dirs::Dirs;
+use crate::systemd::settings::specifier::Context;
+
+/// What the judges say of one observation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// What is broken, unknown, passed.
+    pub verdicts: Verdicts,
+    /// Changes that the manager has not read yet.
+    pub pending: Vec<Pending>,
+    /// The drop-in watches to start and stop.
+    pub watches: watches::Plan,
+}
+
+/// Judges.
+#[must_use]
+pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement {
+    let mut judgement = Judgement::default();
+    let verdicts = &mut judgement.verdicts;
+    declaration.judge(dirs, verdicts);
+    let context = Context::new(dirs, &world.answers.manager.version);
+    for seen in world.units.values() {
+        units::judge(seen, verdicts);
+        fragment::judge(seen, world, dirs, verdicts);
+        drop_ins::judge(seen, world, dirs, verdicts);
+        enablement::judge(seen, dirs, verdicts);
+        judgement.pending.extend(definition::judge(seen, world, &context, verdicts));
+    }
+    enablement::orphans(declaration, world, dirs, verdicts);
+    enablement::watchers(declaration, world, verdicts);
+    host::judge(world, dirs, verdicts);
+    judgement.watches = watches::plan(world, dirs, verdicts);
+    judgement
+}
+
+impl Judgement {
+    /// The verdicts once the grace period of pending changes is taken into account.
+    #[must_use]
+    pub fn settled(mut self, world: &World, grace: std::time::Duration) -> Verdicts {
+        for pending in self.pending {
+            let overdue = world.answers.now.duration_since(pending.since).is_ok_and(|age| age > grace);
+            self.verdicts.record(super::Check::ReloadPending, overdue.then_some(pending.finding));
+        }
+        self.verdicts.sort();
+        self.verdicts
+    }
+}

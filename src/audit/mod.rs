@@ -1,0 +1,30 @@
+//! The auditor: observe, judge, heal, observe again, report. Judging is pure; one file per family of invariants.
+
+mod check;
+mod declaration;
+mod definition;
+mod drop_ins;
+mod enablement;
+mod finding;
+pub mod fingerprint;
+mod fragment;
+mod heal;
+mod host;
+mod judge;
+pub mod quiet;
+mod report;
+mod run;
+pub mod settle;
+mod state;
+mod units;
+mod watches;
+mod world;
+
+pub use check::{Check, Severity};
+pub use declaration::{Declaration, DeclaredUnit};
+pub use finding::{Finding, State, Status, Verdicts};
+pub use heal::{Action, Plan};
+pub use judge::{Judgement, judge};
+pub use report::{Counts, Healed, Report, Thresholds, Trigger};
+pub use run::{Options, audit, store};
+pub use world::{Answers, Owned, Seen, World, with_instances};

@@ -1,0 +1,35 @@
+//! `audit.json`: the last report, and what happens when it is damaged.
+
+use std::path::PathBuf;
+
+use super::report::Report;
+use crate::artifacts::{self, Change};
+use crate::atomic::WriteError;
+use crate::dirs::Dirs;
+use crate::document::Document;
+use crate::error::chain;
+
+fn path(dirs: &Dirs) -> PathBuf {
+    dirs.state().join("audit.json")
+}
+
+/// Reads the last report. A damaged or newer one is set aside, never overwritten, and told of.
+pub(super) fn last_report(dirs: &Dirs) -> Result<Option<Report>, String> {
+    match Report::load(&path(dirs)) {
+        Ok(report) => Ok(Some(report)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => {
+            let problem = chain(&error);
+            Err(match artifacts::set_aside(dirs, &path(dirs)) {
+                Ok(Change::SetAside { kept, .. }) => format!("{problem}; kept as {}", kept.display()),
+                Ok(change) => format!("{problem}; {change}"),
+                Err(error) => format!("{problem}; it could not be set aside: {}", chain(&error)),
+            })
+        }
+    }
+}
+
+/// Replaces the last report.
+pub(super) fn store(dirs: &Dirs, report: &Report) -> Result<(), WriteError> {
+    report.store(&path(dirs))
+}

@@ -1,0 +1,116 @@
+//! unit-missing, unit-masked, unit-load-error, unit-failed: is the unit there at all?
+
+use super::check::Check;
+use super::finding::{Finding, State, Verdicts};
+use super::world::Seen;
+use crate::systemd::search_path::{DiskState, NotFound};
+use crate::systemd::words::{ActiveState, LoadState};
+
+pub(super) fn judge(seen: &Seen, verdicts: &mut Verdicts) {
+    let about = |check, state| Finding::broken(check, state).about(&seen.name, seen.declared.stack.as_ref());
+    let repair = seen.declared.repair_command();
+    let path = seen.resolution.winner().map(|copy| copy.path.clone());
+
+    let missing_on_disk = match &seen.resolution.state {
+        DiskState::NotFound(reason) => Some(describe(reason)),
+        DiskState::Error { path, file_type } => Some(format!("{} is a {file_type}", path.display())),
+        DiskState::Loaded | DiskState::LoadedWithoutFile | DiskState::Masked => None,
+    };
+    let masked_on_disk = matches!(seen.resolution.state, DiskState::Masked);
+    let loaded = seen.loaded.as_ref().and_then(|loaded| loaded.as_ref().ok());
+    let load_state = loaded.map(|unit| &unit.load_state);
+
+    verdicts.record(
+        Check::UnitMissing,
+        if let Some(reason) = missing_on_disk {
+            Some(
+                about(Check::UnitMissing, State::OnDisk)
+                    .at(path.clone().unwrap_or_else(|| seen.name.as_str().into()))
+                    .expected("a unit file in the owner directory", reason)
+                    .next(&repair),
+            )
+        } else if load_state == Some(&LoadState::NotFound) {
+            Some(
+                about(Check::UnitMissing, State::Loaded)
+                    .expected("the unit in the manager, as it is on disk", "the manager does not find it")
+                    .next("systemctl --user daemon-reload"),
+            )
+        } else {
+            None
+        },
+    );
+    verdicts.record(
+        Check::UnitMasked,
+        if masked_on_disk {
+            let path = path.unwrap_or_else(|| seen.name.as_str().into());
+            let seen_text = format!("{} masks it (an empty file, or a link to /dev/null)", path.display());
+            Some(
+                about(Check::UnitMasked, State::OnDisk)
+                    .at(path)
+                    .expected("a unit file with content", seen_text)
+                    .next(format!("systemctl --user unmask {}; then: {repair}", seen.name)),
+            )
+        } else if load_state == Some(&LoadState::Masked) {
+            Some(
+                about(Check::UnitMasked, State::Loaded)
+                    .expected("the unit in the manager, as it is on disk", "the manager has it as masked")
+                    .next("systemctl --user daemon-reload"),
+            )
+        } else {
+            None
+        },
+    );
+    let unusable = load_state.is_some_and(|state| {
+        !matches!(state, LoadState::Loaded | LoadState::NotFound | LoadState::Masked | LoadState::Merged)
+    });
+    verdicts.record(
+        Check::UnitLoadError,
+        match &seen.loaded {
+            Some(Err(error)) => Some(
+                Finding::unknown(Check::UnitLoadError, State::Loaded)
+                    .about(&seen.name, seen.declared.stack.as_ref())
+                    .expected("the manager's answer about the unit", crate::error::chain(error))
+                    .next(format!("systemctl --user status {}", seen.name)),
+            ),
+            Some(Ok(unit)) if unusable => {
+                let reason =
+                    unit.load_error.as_ref().map_or("no reason given", |error| error.message.as_str());
+                Some(
+                    about(Check::UnitLoadError, State::Loaded)
+                        .expected("LoadState=loaded", format!("LoadState={}: {reason}", unit.load_state))
+                        .next(format!("systemctl --user status {}; then: {repair}", seen.name)),
+                )
+            }
+            _ => None,
+        },
+    );
+    if seen.declared.stack.is_some() {
+        verdicts.record(
+            Check::UnitFailed,
+            loaded.filter(|unit| unit.active_state == ActiveState::Failed).map(|unit| {
+                let since = unit.state_change.map_or_else(String::new, |time| {
+                    format!(" since {}", humantime::format_rfc3339_seconds(time.into()))
+                });
+                let result = unit.result.as_deref().unwrap_or("unknown");
+                let status = unit
+                    .exec_main_status
+                    .map_or_else(String::new, |status| format!(", exit status {status}"));
+                about(Check::UnitFailed, State::Loaded)
+                    .expected("a unit that is not failed", format!("failed{since}: {result}{status}"))
+                    .next(format!("journalctl --user -u {} -n 50", seen.name))
+            }),
+        );
+    }
+}
+
+fn describe(reason: &NotFound) -> String {
+    match reason {
+        NotFound::NoCopy => "no directory of the unit search path has it".to_owned(),
+        NotFound::BrokenAlias(target) => format!("an alias of {target}, which does not exist"),
+        NotFound::AliasLoop => "aliases that lead in a circle".to_owned(),
+        NotFound::Dangling(path) => format!("{} is a link to nothing", path.display()),
+        NotFound::LinkLoop(path) => format!("{} is a link that leads in a circle", path.display()),
+        NotFound::Socket(path) => format!("{} leads to a socket", path.display()),
+        NotFound::Unreadable(error) => error.to_string(),
+    }
+}

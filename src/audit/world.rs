@@ -1,0 +1,199 @@
+//! The world as it was observed: plain values, for the judges to hold against the declaration.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use fs_err as fs;
+
+use super::declaration::{Declaration, DeclaredUnit};
+use crate::digest::Sha256;
+use crate::dirs::Dirs;
+use crate::document::{ReadError, kind_of, read_bounded};
+use crate::error::chain;
+use crate::names::UnitName;
+use crate::seal::Setting;
+use crate::systemd::bus::BusError;
+use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState, UnitList};
+use crate::systemd::manager::Manager;
+use crate::systemd::search_path::{DirectoryKind, Resolution, SearchPath, kind_of_directory};
+use crate::systemd::settings::compare::{Declared, referenced_units};
+use crate::systemd::settings::specifier::Context;
+
+/// What was asked of others than the disk.
+#[derive(Debug)]
+pub struct Answers {
+    /// When it was asked.
+    pub now: SystemTime,
+    /// The manager itself.
+    pub manager: ManagerState,
+    /// Which units the manager has in memory.
+    pub listed: UnitList,
+    /// The declared units as the manager has them.
+    pub loaded: BTreeMap<UnitName, Result<LoadedUnit, BusError>>,
+    /// Units that declared units refer to by another name than their own: `dbus.service` is an alias on many systems.
+    pub aliases: BTreeMap<UnitName, UnitName>,
+    /// Whether the user lingers.
+    pub lingering: Result<bool, String>,
+}
+
+/// Everything that one observation saw.
+#[derive(Debug)]
+pub struct World {
+    /// What was asked of others than the disk; what the manager has of the declared units is in `units`.
+    pub answers: Answers,
+    /// The unit search path on disk.
+    pub search_path: SearchPath,
+    /// The declared units, and the instances of declared templates that are loaded.
+    pub units: BTreeMap<UnitName, Seen>,
+}
+
+/// One declared unit, as it was seen.
+#[derive(Debug)]
+pub struct Seen {
+    /// The unit.
+    pub name: UnitName,
+    /// What it must be.
+    pub declared: DeclaredUnit,
+    /// How its name resolves on disk.
+    pub resolution: Resolution,
+    /// What lies in the owner directory under the name of its file.
+    pub owned: Owned,
+    /// What the manager has of it; none for a template, which cannot be loaded itself.
+    pub loaded: Option<Result<LoadedUnit, BusError>>,
+    /// Whether the manager had it in memory before it was asked.
+    pub in_memory: bool,
+}
+
+/// What lies in the owner directory under a unit's name.
+#[derive(Debug)]
+pub enum Owned {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File(Result<Sha256, ReadError>),
+    /// A link: its target, and the digest of the file that it leads to.
+    Link(PathBuf, Result<Sha256, ReadError>),
+    /// A directory, FIFO, socket or device.
+    Other(&'static str),
+    /// It could not be looked at.
+    Unknown(String),
+}
+
+impl World {
+    /// Observes the disk and the manager.
+    ///
+    /// # Errors
+    /// The manager did not answer. That one unit could not be read is a value.
+    pub fn observe(dirs: &Dirs, declaration: &Declaration, manager: &Manager) -> Result<Self, BusError> {
+        let state = manager.state()?;
+        let listed = manager.loaded_units()?;
+        let declared = with_instances(declaration, &listed);
+        let names: Vec<UnitName> = declared.keys().filter(|name| !name.is_template()).cloned().collect();
+        let answers = Answers {
+            loaded: manager.observe(&names, Detail::Settings),
+            aliases: aliases(dirs, &declared, &state, manager),
+            manager: state,
+            listed,
+            lingering: lingering(dirs),
+            now: SystemTime::now(),
+        };
+        Ok(Self::assemble(dirs, declared, answers))
+    }
+
+    /// Puts what the manager said together with what is on disk.
+    #[must_use]
+    pub fn assemble(dirs: &Dirs, declared: BTreeMap<UnitName, DeclaredUnit>, mut answers: Answers) -> Self {
+        let search_path = SearchPath::scan(answers.manager.unit_path.iter().cloned());
+        let units = declared
+            .into_iter()
+            .map(|(name, declared)| {
+                let template = if declared.sealed_as_template { name.template() } else { None };
+                let seen = Seen {
+                    resolution: search_path.resolve(&name),
+                    owned: Owned::look(&dirs.owner().join(template.as_ref().unwrap_or(&name).as_str())),
+                    loaded: answers.loaded.remove(&name),
+                    in_memory: answers.listed.units.contains_key(&name),
+                    name: name.clone(),
+                    declared,
+                };
+                (name, seen)
+            })
+            .collect();
+        Self { answers, search_path, units }
+    }
+
+    /// Whose directory a file of the search path lies in.
+    #[must_use]
+    pub fn kind_of(&self, dirs: &Dirs, file: &Path) -> DirectoryKind {
+        file.parent().map_or(DirectoryKind::Other, |directory| kind_of_directory(directory, dirs))
+    }
+}
+
+/// The declared units, and each loaded instance of a declared template as a unit of its own.
+#[must_use]
+pub fn with_instances(declaration: &Declaration, listed: &UnitList) -> BTreeMap<UnitName, DeclaredUnit> {
+    let mut units = declaration.units.clone();
+    for name in listed.units.keys() {
+        let Some(template) = name.template().filter(|_| !units.contains_key(name)) else { continue };
+        if let Some(declared) = declaration.units.get(&template) {
+            units.insert(name.clone(), DeclaredUnit { sealed_as_template: true, ..declared.clone() });
+        }
+    }
+    units
+}
+
+impl Owned {
+    fn look(path: &Path) -> Self {
+        let metadata = match fs::symlink_metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::Absent,
+            Err(error) => return Self::Unknown(chain(&error)),
+        };
+        let content = || read_bounded(path).map(|content| Sha256::of(&content));
+        if metadata.is_file() {
+            Self::File(content())
+        } else if metadata.is_symlink() {
+            match fs::read_link(path) {
+                Ok(target) => Self::Link(target, content()),
+                Err(error) => Self::Unknown(chain(&error)),
+            }
+        } else {
+            Self::Other(kind_of(metadata.file_type()))
+        }
+    }
+}
+
+/// Asks for the real names of the units that declared units refer to. One that cannot be asked keeps its name.
+fn aliases(
+    dirs: &Dirs,
+    declared: &BTreeMap<UnitName, DeclaredUnit>,
+    state: &ManagerState,
+    manager: &Manager,
+) -> BTreeMap<UnitName, UnitName> {
+    let context = Context::new(dirs, &state.version);
+    let mut referenced = BTreeSet::new();
+    for (name, unit) in declared {
+        let settings: Vec<Declared<'_>> = unit.sealed.settings.iter().map(Setting::as_declared).collect();
+        referenced.extend(referenced_units(name, &settings, &context));
+    }
+    let referenced: Vec<UnitName> =
+        referenced.into_iter().filter(|name| !declared.contains_key(name)).collect();
+    manager
+        .observe(&referenced, Detail::Unit)
+        .into_iter()
+        .filter_map(|(name, unit)| Some((name, unit.ok()?.id)))
+        .filter(|(name, id)| name != id)
+        .collect()
+}
+
+/// Whether the user lingers: logind keeps a file for each user who does (logind.conf(5), `sd_uid_get_state(3)`).
+fn lingering(dirs: &Dirs) -> Result<bool, String> {
+    let marker = Path::new("/var/lib/systemd/linger").join(&dirs.user);
+    match fs::symlink_metadata(marker) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(chain(&error)),
+    }
+}

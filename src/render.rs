@@ -1,0 +1,288 @@
+//! Unit texts: the templates in `units/`, filled. Nix fills the same files, so the rules are simple on purpose:
+//! `@name@` is replaced by a value that is already escaped for its place, and a line that sets nothing but an empty
+//! value is left out.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::digest::Sha256;
+use crate::dirs::Dirs;
+use crate::inventory::{Entry, Host, VerifyMode};
+use crate::names::{NameError, StackName, UnitName};
+
+/// The shipped units, by file name: the single source of the unit texts.
+const SHIPPED: &[(&str, &str)] = &[
+    ("stack-audit.path", include_str!("../units/stack-audit.path")),
+    ("stack-audit.service", include_str!("../units/stack-audit.service")),
+    ("stack-audit.timer", include_str!("../units/stack-audit.timer")),
+    ("stack-audit-settle.service", include_str!("../units/stack-audit-settle.service")),
+    ("stack-watch@.path", include_str!("../units/stack-watch@.path")),
+];
+
+/// The units of one stack, by what follows its name.
+const OF_A_STACK: &[(&str, &str)] = &[(".service", include_str!("../units/@stack@.service"))];
+
+/// What a start may take beside the steps that have bounds of their own: reading, checking, recording.
+const START_MARGIN: Duration = Duration::from_secs(60);
+
+/// What compose may take to stop containers: their `stop_grace_period`s, one after the other if they depend on
+/// each other. Compose's default grace is 10 s; databases are often given minutes.
+const STOP_BOUND: Duration = Duration::from_secs(10 * 60);
+
+/// The programs that units start, by absolute path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Programs {
+    /// `stackctl`.
+    pub stackctl: PathBuf,
+    /// `stack-audit`.
+    pub stack_audit: PathBuf,
+}
+
+impl Programs {
+    /// The programs beside this one.
+    ///
+    /// # Errors
+    /// The system does not tell where this program is.
+    pub fn beside_this_one() -> Result<Self, std::io::Error> {
+        let this = std::env::current_exe()?;
+        Ok(Self {
+            stackctl: this.with_file_name("stackctl"),
+            stack_audit: this.with_file_name("stack-audit"),
+        })
+    }
+}
+
+/// A unit text, ready to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedUnit {
+    /// The unit's name.
+    pub name: UnitName,
+    /// The whole text.
+    pub text: String,
+    /// The token in its `Documentation=`: changes whenever the text or what it was made from does.
+    pub token: String,
+    /// What its `Documentation=` starts with: the seal that it belongs to.
+    pub marker: String,
+}
+
+impl RenderedUnit {
+    /// The `.wants` links that enabling the unit makes, below the owner directory:
+    /// `default.target.wants/foo.service`. From `WantedBy=` in the text, as systemctl(1) does.
+    #[must_use]
+    pub fn wants_links(&self) -> Vec<PathBuf> {
+        self.text
+            .lines()
+            .filter_map(|line| line.strip_prefix("WantedBy="))
+            .flat_map(str::split_whitespace)
+            .map(|target| Path::new(&format!("{target}.wants")).join(self.name.as_str()))
+            .collect()
+    }
+}
+
+/// The shipped units.
+///
+/// # Errors
+/// A file in `units/` is not called like a unit: a mistake in this program, held by a test.
+pub fn shipped(dirs: &Dirs, host: &Host, programs: &Programs) -> Result<Vec<RenderedUnit>, NameError> {
+    let seal = dirs.seals().join(format!("{}.json", crate::seal::SHIPPED));
+    let values = common(&seal, host, programs);
+    SHIPPED
+        .iter()
+        .map(|(name, template)| Ok(fill(UnitName::parse(name)?, template, &values, &Sha256::of(b""))))
+        .collect()
+}
+
+/// The names of the shipped units.
+#[must_use]
+pub fn shipped_names() -> Vec<UnitName> {
+    SHIPPED.iter().filter_map(|(name, _)| UnitName::parse(name).ok()).collect()
+}
+
+/// The shipped units that wait for something, in the order of their names.
+#[must_use]
+pub fn watchers() -> Vec<UnitName> {
+    shipped_names().into_iter().filter(|name| !name.is_template() && name.unit_type() != "service").collect()
+}
+
+/// The units of `stack`, made from `entry`, whose file has the digest `inventory`.
+///
+/// # Errors
+/// As [`shipped`].
+pub fn stack(
+    dirs: &Dirs,
+    host: &Host,
+    programs: &Programs,
+    stack: &StackName,
+    entry: &Entry,
+    inventory: &Sha256,
+) -> Result<Vec<RenderedUnit>, NameError> {
+    let mut values = common(&dirs.seals().join(format!("{stack}.json")), host, programs);
+    let description = if entry.description.trim().is_empty() {
+        format!("Compose stack {stack}")
+    } else {
+        entry.description.clone()
+    };
+    let mounts: Vec<String> = entry.requires_mounts.iter().map(|path| word(path)).collect();
+    values.extend([
+        ("stack", specifiers(stack.as_str())),
+        ("description", specifiers(&description)),
+        ("requires_mounts", mounts.join(" ")),
+        ("start_timeout", format!("{}s", start_bound(entry, host).as_secs())),
+        ("stop_timeout", format!("{}s", (STOP_BOUND + host.lock_wait.duration()).as_secs())),
+    ]);
+    OF_A_STACK
+        .iter()
+        .map(|(suffix, template)| {
+            Ok(fill(UnitName::parse(&format!("{stack}{suffix}"))?, template, &values, inventory))
+        })
+        .collect()
+}
+
+/// The longest that an apply can take by its own bounds.
+fn start_bound(entry: &Entry, host: &Host) -> Duration {
+    let gate = match entry.verify.mode {
+        VerifyMode::Gate => entry.verify.timeout.duration(),
+        VerifyMode::Detached | VerifyMode::Off => Duration::ZERO,
+    };
+    host.lock_wait.duration()
+        + entry.pull_timeout.duration()
+        + entry.startup_timeout.duration()
+        + gate
+        + START_MARGIN
+}
+
+type Values = BTreeMap<&'static str, String>;
+
+fn common(seal: &Path, host: &Host, programs: &Programs) -> Values {
+    BTreeMap::from([
+        ("seal", specifiers(&url_path(seal))),
+        ("path", quoted(&host.path)),
+        ("stackctl", word(&programs.stackctl)),
+        ("stack_audit", word(&programs.stack_audit)),
+    ])
+}
+
+fn fill(name: UnitName, template: &str, values: &Values, made_from: &Sha256) -> RenderedUnit {
+    let mut text = String::with_capacity(template.len() * 2);
+    for line in template.lines() {
+        let mut filled = line.to_owned();
+        for (placeholder, value) in values {
+            filled = filled.replace(&format!("@{placeholder}@"), value);
+        }
+        let sets_nothing = filled != line && filled.ends_with('=');
+        if !sets_nothing {
+            text.push_str(&filled);
+            text.push('\n');
+        }
+    }
+    let token = Sha256::of_parts([text.as_bytes(), made_from.to_string().as_bytes()]).short();
+    let marker = values.get("seal").map(|seal| format!("Documentation=file://{seal}#")).unwrap_or_default();
+    RenderedUnit { name, text: text.replace("@token@", &token), token, marker }
+}
+
+/// `%` introduces a specifier in every unit setting; systemd.unit(5).
+fn specifiers(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+/// A path as the path of a URL.
+fn url_path(path: &Path) -> String {
+    let mut url = String::new();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => {
+                url.push(char::from(*byte));
+            }
+            other => url.push_str(&percent(*other)),
+        }
+    }
+    url
+}
+
+fn percent(byte: u8) -> String {
+    format!("%{byte:02X}")
+}
+
+/// The inside of a double-quoted string in a unit file.
+fn quoted(text: &str) -> String {
+    specifiers(&text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// One word of a command line or of a list of paths: quoted only where it must be. `$` would be expanded in a
+/// command line and is taken literally in its first word and in paths, which is all that this is used for.
+fn word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ':' | ','));
+    if plain { text.into_owned() } else { format!("\"{}\"", quoted(&text)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(description: &str, programs: &str) -> Vec<RenderedUnit> {
+        let dirs = Dirs::below(Path::new("/home/m e"));
+        let mut entry = Entry::new("/srv/a".into(), vec!["compose.yml".into()]);
+        entry.description = description.to_owned();
+        let programs = Programs {
+            stackctl: Path::new(programs).join("stackctl"),
+            stack_audit: Path::new(programs).join("stack-audit"),
+        };
+        let name = StackName::parse("demo").unwrap();
+        stack(&dirs, &Host::default(), &programs, &name, &entry, &Sha256::of(b"x")).unwrap()
+    }
+
+    #[test]
+    fn every_placeholder_is_filled_and_empty_settings_are_left_out() {
+        let dirs = Dirs::below(Path::new("/home/me"));
+        let programs = Programs { stackctl: "/b/stackctl".into(), stack_audit: "/b/stack-audit".into() };
+        let mut units = shipped(&dirs, &Host::default(), &programs).unwrap();
+        assert_eq!(units.len(), SHIPPED.len());
+        units.extend(sample("", "/opt/bin"));
+        for unit in units {
+            for placeholder in
+                ["@seal@", "@token@", "@path@", "@stack@", "@stackctl@", "@stack_audit@", "_timeout@"]
+            {
+                assert!(!unit.text.contains(placeholder), "{}: {placeholder} is left", unit.name);
+            }
+            assert!(!unit.text.lines().any(|line| line.ends_with('=')), "{}", unit.text);
+        }
+    }
+
+    #[test]
+    fn values_are_escaped_for_their_place() {
+        let text = &sample("50% of \"it\"", "/opt/my tools")[0].text;
+        assert!(text.contains("\nDescription=50%% of \"it\"\n"), "{text}");
+        assert!(text.contains("\nExecStart=\"/opt/my tools/stackctl\" apply demo\n"), "{text}");
+        assert!(
+            text.contains("\nDocumentation=file:///home/m%%20e/.config/stackwarden/sealed/demo.json#"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_token_changes_with_the_text_and_with_the_inventory() {
+        let base = sample("a", "/opt/bin");
+        assert_ne!(base[0].token, sample("b", "/opt/bin")[0].token);
+        assert_eq!(base, sample("a", "/opt/bin"));
+        assert!(base[0].text.contains(&format!("#{} ", base[0].token)));
+        assert_eq!(base[0].token.len(), 16);
+    }
+
+    #[test]
+    fn enabling_follows_the_install_section() {
+        assert_eq!(sample("", "/opt/bin")[0].wants_links(), [Path::new("default.target.wants/demo.service")]);
+    }
+
+    #[test]
+    fn no_stack_may_be_called_like_a_shipped_unit() {
+        for name in shipped_names() {
+            let stem = name.stem();
+            assert!(StackName::parse(stem).is_err(), "a stack could be called {stem}");
+        }
+    }
+}

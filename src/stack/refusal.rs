@@ -1,0 +1,62 @@
+//! Why a declaration is refused.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::names::{StackName, UnitName};
+
+/// Why a declaration is refused; nothing was changed.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// No entry and no seal of that name.
+    #[error("stack {stack} is not declared: expected {}; next: stackctl add {stack} --compose FILE", path.display())]
+    NotDeclared {
+        /// The stack.
+        stack: StackName,
+        /// Where its entry would be.
+        path: PathBuf,
+    },
+    /// A link leads to a generation that is gone.
+    #[error("{unit}: its declared file {} is gone; switch to a generation that has it", target.display())]
+    GenerationGone {
+        /// The unit.
+        unit: UnitName,
+        /// The declared target.
+        target: PathBuf,
+    },
+    /// A new stack needs a compose file.
+    #[error("stack {stack} is new and no compose file was given; next: stackctl add {stack} --compose FILE")]
+    NoComposeFile {
+        /// The stack.
+        stack: StackName,
+    },
+    /// A compose file that is not there.
+    #[error("stack {stack}: compose file {}: expected a regular file, found none", path.display())]
+    ComposeFileMissing {
+        /// The stack.
+        stack: StackName,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The unit's name is taken.
+    #[error("{unit} is somebody else's: {} defines it; choose another name, or remove that file first", path.display())]
+    NameTaken {
+        /// The unit.
+        unit: UnitName,
+        /// The file that defines it.
+        path: PathBuf,
+    },
+    /// The project is another stack's.
+    #[error(
+        "stack {stack}: project {project:?} is that of stack {other}; each would remove the other's containers as orphans. Give another one with --project"
+    )]
+    ProjectTaken {
+        /// The stack.
+        stack: StackName,
+        /// The project.
+        project: String,
+        /// The other stack.
+        other: StackName,
+    },
+}

@@ -1,0 +1,69 @@
+//! `stackctl sync`: makes a stack's units from its inventory entry, seals them, and takes away what no longer belongs.
+
+use std::path::Path;
+
+use crate::artifacts::{self, Change};
+use crate::dirs::Dirs;
+use crate::document::{Document, ReadError};
+use crate::error::{Error, chain};
+use crate::inventory::{Host, Inventory};
+use crate::names::StackName;
+use crate::render::{self, Programs, RenderedUnit};
+use crate::seal::Seal;
+
+/// Makes and seals the units of one stack. The manager is not told: see [`crate::audit`].
+///
+/// # Errors
+/// The entry is refused, something foreign is in the way, or the system refuses a write. What was done by then stays
+/// done; the same call finishes it.
+pub fn sync(dirs: &Dirs, host: &Host, programs: &Programs, stack: &StackName) -> Result<Vec<Change>, Error> {
+    let declared = Inventory::load_stack(dirs, stack)?;
+    let rendered = render::stack(dirs, host, programs, stack, &declared.entry, &declared.sha256)?;
+    let seal = Seal::of(&rendered, Some(declared.sha256));
+    put(dirs, &Seal::path(dirs, stack.as_str()), &rendered, &seal)
+}
+
+/// Puts `rendered` in place of what the seal at `path` says so far, then replaces that seal by `seal`.
+pub(crate) fn put(
+    dirs: &Dirs,
+    path: &Path,
+    rendered: &[RenderedUnit],
+    seal: &Seal,
+) -> Result<Vec<Change>, Error> {
+    let mut changes = Vec::new();
+    let before = previous(dirs, path, &mut changes)?;
+    for unit in rendered {
+        let sealed = before.as_ref().and_then(|seal| seal.units.get(&unit.name));
+        changes.extend(artifacts::put(dirs, unit, sealed)?);
+    }
+    for (name, sealed) in before.iter().flat_map(|seal| &seal.units) {
+        if !seal.units.contains_key(name) {
+            changes.extend(artifacts::take_away(dirs, name, sealed)?);
+        }
+    }
+    if before.as_ref() != Some(seal) {
+        seal.store(path)?;
+        changes.push(Change::Wrote(path.to_owned()));
+    }
+    Ok(changes)
+}
+
+/// The seal so far. A damaged one is made again, and kept; that of a newer version is left alone.
+fn previous(dirs: &Dirs, path: &Path, changes: &mut Vec<Change>) -> Result<Option<Seal>, Error> {
+    match Seal::load(path) {
+        Ok(seal) => Ok(Some(seal)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(
+            error @ (ReadError::Invalid { .. }
+            | ReadError::Empty { .. }
+            | ReadError::NotUtf8 { .. }
+            | ReadError::NotRegular { .. }
+            | ReadError::TooLarge { .. }),
+        ) => {
+            tracing::warn!("{}", chain(&error));
+            changes.push(artifacts::set_aside(dirs, path)?);
+            Ok(None)
+        }
+        Err(error) => Err(Error::Configuration(error)),
+    }
+}
