@@ -1,0 +1,62 @@
+//! How asking a compose provider can fail.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::atomic::WriteError;
+use crate::names::StackName;
+use crate::process::ProcessError;
+
+/// Why compose did not do, or did not understand, what a stack declares.
+#[derive(Debug, Error)]
+pub enum ComposeError {
+    /// The pinned provider is not installed.
+    #[error("the compose provider {} is not in {path}; install it, or name it in config.json (\"provider\")", program.display())]
+    NoProvider {
+        /// The program that was looked for.
+        program: PathBuf,
+        /// Where.
+        path: String,
+    },
+    /// The compose files are refused.
+    #[error("compose refuses the files of stack {stack}")]
+    Refused {
+        /// The stack.
+        stack: StackName,
+        /// What compose said.
+        source: ProcessError,
+    },
+    /// What compose says of its files cannot be read.
+    #[error("what compose says of the files of stack {stack} is not understood: {problem}")]
+    Model {
+        /// The stack.
+        stack: StackName,
+        /// What is missing.
+        problem: String,
+    },
+    /// Starting, stopping or pulling failed.
+    #[error("cannot {step} stack {stack}")]
+    Step {
+        /// The stack.
+        stack: StackName,
+        /// What was tried.
+        step: &'static str,
+        /// What compose said.
+        source: ProcessError,
+    },
+    /// The override file or the joined env files cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// podman-compose has no option for the project directory.
+    #[error(
+        "podman-compose takes the directory of the first compose file ({}) as the project directory; \"compose.directory\" is {}",
+        file.display(), directory.display()
+    )]
+    Directory {
+        /// The first compose file's directory.
+        file: PathBuf,
+        /// The declared one.
+        directory: PathBuf,
+    },
+}

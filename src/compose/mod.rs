@@ -1,0 +1,14 @@
+//! The compose provider, pinned: docker-compose or podman-compose, run through `podman compose` where containers are
+//! touched, and by itself where files are only read.
+
+mod env_files;
+mod error;
+mod model;
+mod overlay;
+mod provider;
+
+pub use env_files::{EnvFiles, Secret};
+pub use error::ComposeError;
+pub use model::{Model, Service};
+pub use overlay::{LABEL, Overlay};
+pub use provider::{Compose, find_provider};

@@ -1,0 +1,168 @@
+//! What compose makes of a stack's files: `config`, as far as we need it. It holds the values of secrets when it
+//! arrives; only what is named here is kept.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// A project as compose sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    /// The project's name, if the provider tells it.
+    pub project: Option<String>,
+    /// The services of the enabled profiles.
+    pub services: BTreeMap<String, Service>,
+}
+
+/// One service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Service {
+    /// The image's reference; compose makes one up for a service that is only built.
+    pub image: Option<String>,
+    /// Whether it is built here, so that its image cannot be pulled.
+    pub built: bool,
+    /// How many containers it has.
+    pub replicas: u32,
+    /// The restart policy; `no` if none is given.
+    pub restart: Option<String>,
+    /// The services that must be there first, and what is waited for (`service_healthy`, …).
+    pub depends_on: BTreeMap<String, String>,
+    /// The health check's command in exec form with blanks in an argument, which podman's API splits.
+    pub splits_health_check: bool,
+    /// Whether containers are to be pulled anew at every start.
+    pub pull_policy: Option<String>,
+}
+
+impl Model {
+    /// Reads what `config` printed, docker-compose's form or podman-compose's.
+    ///
+    /// # Errors
+    /// What is missing or of the wrong type.
+    pub fn from_value(value: &Value) -> Result<Self, String> {
+        let services = match value.get("services") {
+            None | Some(Value::Null) => BTreeMap::new(),
+            Some(Value::Object(services)) => {
+                services.iter().map(|(name, service)| (name.clone(), Service::from_value(service))).collect()
+            }
+            Some(_) => return Err("\"services\" is not an object".to_owned()),
+        };
+        let project = value.get("name").and_then(Value::as_str).map(str::to_owned);
+        Ok(Self { project, services })
+    }
+
+    /// The references of the images that are to be pulled if they are missing, and the services that want each.
+    #[must_use]
+    pub fn images(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut images: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, service) in
+            self.services.iter().filter(|(_, service)| !service.built && service.replicas > 0)
+        {
+            if let Some(image) = &service.image {
+                images.entry(image).or_default().push(name);
+            }
+        }
+        images
+    }
+
+    /// The services that others wait for until they are healthy.
+    pub fn awaited_healthy(&self) -> impl Iterator<Item = &str> {
+        self.services
+            .values()
+            .flat_map(|service| &service.depends_on)
+            .filter(|(_, condition)| condition.as_str() == "service_healthy")
+            .map(|(name, _)| name.as_str())
+    }
+}
+
+impl Service {
+    fn from_value(value: &Value) -> Self {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let deployed = value.pointer("/deploy/replicas").and_then(number);
+        Self {
+            image: text("image"),
+            built: value.get("build").is_some_and(|build| !build.is_null()),
+            replicas: value.get("scale").and_then(number).or(deployed).unwrap_or(1),
+            restart: text("restart"),
+            depends_on: depends_on(value.get("depends_on")),
+            splits_health_check: value.pointer("/healthcheck/test").is_some_and(is_split),
+            pull_policy: text("pull_policy"),
+        }
+    }
+
+    /// Whether its containers are meant to run for ever: they are started again when they end.
+    #[must_use]
+    pub fn is_restarted(&self) -> bool {
+        self.restart.as_deref().is_some_and(|policy| policy != "no")
+    }
+}
+
+fn number(value: &Value) -> Option<u32> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_u64().and_then(|number| u32::try_from(number).ok()),
+    }
+}
+
+/// A list of names, or an object with conditions.
+fn depends_on(value: Option<&Value>) -> BTreeMap<String, String> {
+    const STARTED: &str = "service_started";
+    match value {
+        Some(Value::Array(names)) => {
+            names.iter().filter_map(Value::as_str).map(|name| (name.to_owned(), STARTED.to_owned())).collect()
+        }
+        Some(Value::Object(names)) => names
+            .iter()
+            .map(|(name, how)| {
+                let condition = how.get("condition").and_then(Value::as_str).unwrap_or(STARTED);
+                (name.clone(), condition.to_owned())
+            })
+            .collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+/// `[CMD, sh, -c, "a b"]` arrives at podman as `sh -c a b` (5.4.2, through the API).
+fn is_split(test: &Value) -> bool {
+    let Some(words) = test.as_array() else { return false };
+    let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+    matches!(words.as_slice(), ["CMD", rest @ ..] if rest.iter().any(|word| word.contains(char::is_whitespace)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(json: &str) -> Model {
+        Model::from_value(&serde_json::from_str(json).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn both_providers_are_understood() {
+        let docker = model(
+            r#"{"name": "web", "services": {
+                "web": {"image": "a:1", "restart": "unless-stopped", "build": null,
+                        "depends_on": {"db": {"condition": "service_healthy", "required": true}},
+                        "healthcheck": {"test": ["CMD", "sh", "-c", "true || false"]}},
+                "db": {"image": "b:1", "deploy": {"replicas": 2}},
+                "own": {"image": "own", "build": {"context": "."}}}}"#,
+        );
+        let podman = model(
+            r#"{"services": {"web": {"image": "a:1", "depends_on": ["db"], "scale": "3"}, "db": {}}, "_dirname": "/x"}"#,
+        );
+        assert_eq!(docker.project.as_deref(), Some("web"));
+        assert_eq!(docker.services["db"].replicas, 2);
+        assert!(docker.services["web"].is_restarted() && docker.services["web"].splits_health_check);
+        assert!(!docker.services["db"].is_restarted());
+        assert_eq!(docker.awaited_healthy().collect::<Vec<_>>(), ["db"]);
+        assert_eq!(docker.images(), BTreeMap::from([("a:1", vec!["web"]), ("b:1", vec!["db"])]));
+        assert_eq!(podman.project, None);
+        assert_eq!(podman.services["web"].replicas, 3);
+        assert_eq!(podman.services["web"].depends_on["db"], "service_started");
+    }
+
+    #[test]
+    fn a_stack_without_services_is_not_an_error_and_garbage_is() {
+        assert!(model("{}").services.is_empty());
+        assert!(Model::from_value(&serde_json::json!({"services": []})).is_err());
+    }
+}

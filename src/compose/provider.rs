@@ -1,0 +1,300 @@
+//! Running the pinned provider for one stack.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::env_files::EnvFiles;
+use super::error::ComposeError;
+use super::model::Model;
+use super::overlay::Overlay;
+use crate::atomic;
+use crate::dirs::Dirs;
+use crate::inventory::{Entry, Host, ProviderKind};
+use crate::names::StackName;
+use crate::process::{Command, Environment, Interrupt, ProcessError, Redactor};
+
+/// Reading files takes compose some 0.1 s; a machine that is starting 50 stacks may take far longer. Both providers
+/// read only local files for it.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What podman-compose prints before the merged files, as JSON, when it is given more than one and `--verbose` (1.3).
+const MERGED: &str = "** merged:";
+
+/// The compose of one stack: provider, project, directory, files, profiles and environment.
+#[derive(Debug)]
+pub struct Compose {
+    stack: StackName,
+    podman: PathBuf,
+    kind: ProviderKind,
+    provider: PathBuf,
+    environment: Environment,
+    directory: PathBuf,
+    project: Option<String>,
+    files: Vec<PathBuf>,
+    profiles: Vec<String>,
+    env_files: EnvFiles,
+    joined: Option<PathBuf>,
+    redactor: Redactor,
+    run: PathBuf,
+    interrupt: Interrupt,
+}
+
+/// The pinned provider's program.
+///
+/// # Errors
+/// It is not installed.
+pub fn find_provider(host: &Host) -> Result<PathBuf, ComposeError> {
+    let program =
+        host.provider.program.clone().unwrap_or_else(|| PathBuf::from(host.provider.kind.program()));
+    let found = host.find_program(&program).filter(|path| path.is_file());
+    found.ok_or_else(|| ComposeError::NoProvider { program, path: host.path.clone() })
+}
+
+impl Compose {
+    /// The compose of a declared stack.
+    ///
+    /// # Errors
+    /// The provider is not installed, or cannot do what is declared.
+    pub fn new(
+        dirs: &Dirs,
+        host: &Host,
+        podman: &Path,
+        stack: &StackName,
+        entry: &Entry,
+        interrupt: &Interrupt,
+    ) -> Result<Self, ComposeError> {
+        let provider = find_provider(host)?;
+        let directory = entry.compose.directory.clone();
+        let files: Vec<PathBuf> = entry.compose_files().collect();
+        if host.provider.kind == ProviderKind::PodmanCompose {
+            same_directory(&directory, files.first())?;
+        }
+        let env_files = EnvFiles::of(entry);
+        let mut environment = Environment::new(dirs, host);
+        for (name, value) in &entry.environment {
+            environment = environment.with(name, value);
+        }
+        let environment = environment
+            .with("PODMAN_COMPOSE_PROVIDER", &provider)
+            .with("PODMAN_COMPOSE_WARNING_LOGS", "false");
+        Ok(Self {
+            stack: stack.clone(),
+            podman: podman.to_owned(),
+            kind: host.provider.kind,
+            provider,
+            environment,
+            directory,
+            project: entry.compose.project.clone(),
+            files,
+            profiles: entry.compose.profiles.clone(),
+            redactor: env_files.redactor(),
+            env_files,
+            joined: None,
+            run: dirs.run(),
+            interrupt: interrupt.clone(),
+        })
+    }
+
+    /// The provider's kind.
+    #[must_use]
+    pub fn kind(&self) -> ProviderKind {
+        self.kind
+    }
+
+    /// What hides the values of the env files.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// What compose makes of the files. The project's name is in it if compose tells it, and pinned from here on.
+    ///
+    /// # Errors
+    /// compose refuses the files, or what it says of them is not understood.
+    pub fn model(&mut self, dirs: &Dirs) -> Result<Model, ComposeError> {
+        self.join_env_files()?;
+        let refused = |source| ComposeError::Refused { stack: self.stack.clone(), source };
+        let value = match self.kind {
+            ProviderKind::DockerCompose => {
+                self.directly(None).args(["config", "--format", "json"]).capture_json().map_err(refused)?
+            }
+            ProviderKind::PodmanCompose => {
+                let none = Overlay::write(dirs, &self.stack, None)?;
+                let command = self.directly(Some(&none)).args(["config", "--services"]);
+                merged(&command.capture_stderr().map_err(refused)?).ok_or_else(|| ComposeError::Model {
+                    stack: self.stack.clone(),
+                    problem: format!("podman-compose printed no \"{MERGED}\""),
+                })?
+            }
+        };
+        let mut model = Model::from_value(&value)
+            .map_err(|problem| ComposeError::Model { stack: self.stack.clone(), problem })?;
+        if model.project.is_none() {
+            model.project = Some(self.default_project());
+        }
+        if self.project.is_none() {
+            self.project.clone_from(&model.project);
+        }
+        model.project.clone_from(&self.project);
+        Ok(model)
+    }
+
+    /// The config hash of every service, as its containers carry it; docker-compose only.
+    ///
+    /// # Errors
+    /// compose refuses the files.
+    pub fn hashes(&self, overlay: &Overlay) -> Result<Vec<(String, String)>, ComposeError> {
+        let text = self
+            .directly(Some(overlay))
+            .args(["config", "--hash", "*"])
+            .capture_text()
+            .map_err(|source| ComposeError::Refused { stack: self.stack.clone(), source })?;
+        let pairs = text.lines().filter_map(|line| line.trim().split_once(' '));
+        Ok(pairs.map(|(service, hash)| (service.to_owned(), hash.trim().to_owned())).collect())
+    }
+
+    /// Runs a compose command that touches containers, through podman. What it prints goes to `watch`, redacted.
+    ///
+    /// # Errors
+    /// It fails or does not end in time.
+    pub fn act<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        overlay: &Overlay,
+        step: &'static str,
+        arguments: impl IntoIterator<Item = A>,
+        timeout: Duration,
+        watch: impl FnMut(&str),
+    ) -> Result<(), ComposeError> {
+        self.through_podman(Some(overlay), timeout)
+            .args(arguments)
+            .run(watch)
+            .map_err(|source| ComposeError::Step { stack: self.stack.clone(), step, source })
+    }
+
+    /// Becomes a compose command with this stack's project, files, environment and labels.
+    #[must_use]
+    pub fn become_command(&self, overlay: &Overlay, arguments: &[OsString]) -> ProcessError {
+        self.through_podman(Some(overlay), Duration::MAX).args(arguments).replace_this_program()
+    }
+
+    fn through_podman(&self, overlay: Option<&Overlay>, timeout: Duration) -> Command {
+        let command = self.command(&self.podman, timeout).arg("compose");
+        command.args(self.options(overlay))
+    }
+
+    fn directly(&self, overlay: Option<&Overlay>) -> Command {
+        self.command(&self.provider, READ_TIMEOUT).args(self.options(overlay))
+    }
+
+    fn command(&self, program: &Path, timeout: Duration) -> Command {
+        Command::new(program, &self.environment, timeout, &self.interrupt)
+            .directory(&self.directory)
+            .redact(&self.redactor)
+    }
+
+    fn options(&self, overlay: Option<&Overlay>) -> Vec<OsString> {
+        let mut options: Vec<OsString> = Vec::new();
+        let mut push = |option: &str, value: &std::ffi::OsStr| {
+            options.push(option.into());
+            options.push(value.to_owned());
+        };
+        match self.kind {
+            ProviderKind::DockerCompose => {
+                push("--project-directory", self.directory.as_os_str());
+                // Naming one env file turns off the implicit one, so it is named too.
+                for path in self.env_files.paths() {
+                    push("--env-file", path.as_os_str());
+                }
+            }
+            // It takes one env file only (1.3).
+            ProviderKind::PodmanCompose => {
+                let only = self.env_files.paths().next();
+                if let Some(path) = self.joined.as_deref().or(only) {
+                    push("--env-file", path.as_os_str());
+                }
+            }
+        }
+        if let Some(project) = &self.project {
+            push("--project-name", project.as_ref());
+        }
+        for file in &self.files {
+            push("--file", file.as_os_str());
+        }
+        if let Some(overlay) = overlay {
+            push("--file", overlay.path().as_os_str());
+        }
+        for profile in &self.profiles {
+            push("--profile", profile.as_ref());
+        }
+        if self.kind == ProviderKind::PodmanCompose && overlay.is_some_and(Overlay::is_empty) {
+            options.push("--verbose".into());
+        }
+        options
+    }
+
+    /// podman-compose reads one env file: several are joined in the user's own runtime directory, which is memory,
+    /// with mode 0600, for as long as this value lives.
+    fn join_env_files(&mut self) -> Result<(), ComposeError> {
+        if self.kind != ProviderKind::PodmanCompose || self.env_files.paths().count() < 2 {
+            return Ok(());
+        }
+        let mut joined = Vec::new();
+        for path in self.env_files.paths() {
+            // One that cannot be read is preflight's to tell.
+            joined.extend(crate::document::read_bounded(path).unwrap_or_default());
+            joined.push(b'\n');
+        }
+        let path = self.run.join("env").join(format!("{}.{}", self.stack, std::process::id()));
+        atomic::replace(&path, &joined, atomic::PRIVATE)?;
+        self.joined = Some(path);
+        Ok(())
+    }
+
+    /// What podman-compose takes as the project's name when nobody names it.
+    fn default_project(&self) -> String {
+        let name = self.directory.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        name.chars()
+            .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'))
+            .collect()
+    }
+}
+
+impl Drop for Compose {
+    fn drop(&mut self) {
+        if let Some(path) = &self.joined {
+            // It is in memory and ends with the session at the latest.
+            drop(fs_err::remove_file(path));
+        }
+    }
+}
+
+fn same_directory(directory: &Path, first: Option<&PathBuf>) -> Result<(), ComposeError> {
+    let file = first.and_then(|file| file.parent()).unwrap_or(directory);
+    // A path that cannot be resolved is preflight's to tell.
+    let real = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if real(file) == real(directory) {
+        return Ok(());
+    }
+    Err(ComposeError::Directory { file: file.to_owned(), directory: directory.to_owned() })
+}
+
+/// The JSON object after [`MERGED`].
+fn merged(log: &str) -> Option<Value> {
+    let (_, rest) = log.rsplit_once(MERGED)?;
+    serde_json::Deserializer::from_str(rest).into_iter::<Value>().next()?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_merged_files_are_found_in_what_podman_compose_logs() {
+        let log = "INFO:podman_compose:using podman\nDEBUG:podman_compose: ** merged:\n{\n  \"services\": {}\n}\nweb\n";
+        assert_eq!(merged(log), Some(serde_json::json!({"services": {}})));
+        assert_eq!(merged("nothing"), None);
+    }
+}

@@ -1,0 +1,246 @@
+//! One transaction per stack at a time: an flock(2) that the kernel lets go of when its holder dies, however it dies.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
+
+use fs_err as fs;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::dirs::Dirs;
+use crate::names::StackName;
+use crate::process::Interrupt;
+
+/// What a waiter may read of the lock file. Bytes.
+const HOLDER_MAX: u64 = 4096;
+
+/// Why a stack is not locked.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// Somebody else holds the lock, and went on doing so.
+    #[error(
+        "stack {stack} is locked by {holder}; waited {}, nothing was changed; try again later",
+        humantime::format_duration(whole_seconds(*waited))
+    )]
+    Held {
+        /// The stack.
+        stack: StackName,
+        /// Who holds it.
+        holder: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// This program was asked to end while it waited.
+    #[error(
+        "stack {stack} is locked by {holder}; this program was asked to end while it waited, nothing was changed"
+    )]
+    Interrupted {
+        /// The stack.
+        stack: StackName,
+        /// Who holds it.
+        holder: String,
+    },
+    /// The lock file cannot be made or locked.
+    #[error("{}: cannot {step}", path.display())]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// What was tried.
+        step: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Who holds a lock, as its file tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Holder {
+    pid: u32,
+    verb: String,
+    since: String,
+}
+
+/// Proof that this process holds the lock of a stack, for whoever needs it held. Let go of when it is dropped.
+#[derive(Debug)]
+pub struct Locked {
+    stack: StackName,
+    file: File,
+}
+
+impl Locked {
+    /// Takes the lock of `stack` for `verb`, and waits for at most `patience` if somebody else holds it; `waiting` is
+    /// told who, once.
+    ///
+    /// # Errors
+    /// Names the holder if the lock was not free in time.
+    pub fn take(
+        dirs: &Dirs,
+        stack: &StackName,
+        verb: &str,
+        patience: Duration,
+        interrupt: &Interrupt,
+        waiting: impl FnOnce(&str),
+    ) -> Result<Self, LockError> {
+        let path = dirs.run().join("locks").join(format!("{stack}.lock"));
+        let failed = |step| {
+            let path = path.clone();
+            move |source| LockError::Io { path, step, source }
+        };
+        let file = open(&path).map_err(failed("open the lock file"))?;
+        let file = match file.try_lock() {
+            Ok(()) => file,
+            Err(std::fs::TryLockError::Error(source)) => return Err(failed("lock")(source)),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                waiting(&holder(&path));
+                let begin = Instant::now();
+                match wait(file, begin + patience, interrupt).map_err(failed("lock"))? {
+                    Waited::Taken(file) => file,
+                    Waited::Deadline => {
+                        let (stack, waited) = (stack.clone(), begin.elapsed());
+                        return Err(LockError::Held { stack, holder: holder(&path), waited });
+                    }
+                    Waited::Interrupted => {
+                        return Err(LockError::Interrupted { stack: stack.clone(), holder: holder(&path) });
+                    }
+                }
+            }
+        };
+        let mut locked = Self { stack: stack.clone(), file };
+        locked.tell(verb).map_err(failed("write"))?;
+        Ok(locked)
+    }
+
+    /// The stack that is locked.
+    #[must_use]
+    pub fn stack(&self) -> &StackName {
+        &self.stack
+    }
+
+    fn tell(&mut self, verb: &str) -> io::Result<()> {
+        let since = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let holder = Holder { pid: std::process::id(), verb: verb.to_owned(), since };
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(&serde_json::to_vec(&holder)?)
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // The next holder writes its own; until then the file should name nobody.
+        drop(self.file.set_len(0));
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(parent) = path.parent() {
+        use std::os::unix::fs::DirBuilderExt;
+        if !parent.is_dir() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        }
+    }
+    // Close-on-exec is the standard library's default: no container may inherit the lock.
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).bits())
+        .open(path)
+}
+
+enum Waited {
+    Taken(File),
+    Deadline,
+    Interrupted,
+}
+
+/// flock(2) has no deadline, so a thread of its own waits in it, and this one for the thread. After a deadline the
+/// thread stays behind until the program ends, which is at once.
+fn wait(file: File, deadline: Instant, interrupt: &Interrupt) -> io::Result<Waited> {
+    let (ended, end) = io::pipe()?;
+    let (sender, receiver) = mpsc::channel();
+    std::thread::Builder::new().name("lock".to_owned()).spawn(move || {
+        let taken = file.lock().map(|()| file);
+        // Nobody listens any more after a deadline; the file is closed then.
+        drop(sender.send(taken));
+        drop(end);
+    })?;
+    loop {
+        let mut fds = vec![PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
+        fds.extend(interrupt.descriptor().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+        let timeout = i32::try_from(left).ok().and_then(|left| PollTimeout::try_from(left).ok());
+        match poll(&mut fds, timeout.unwrap_or(PollTimeout::MAX)) {
+            Ok(0) if Instant::now() >= deadline => return Ok(Waited::Deadline),
+            Ok(0) | Err(Errno::EINTR) => continue,
+            Err(errno) => return Err(errno.into()),
+            Ok(_) => {}
+        }
+        if let Ok(taken) = receiver.try_recv() {
+            return taken.map(Waited::Taken);
+        }
+        if interrupt.pending() {
+            return Ok(Waited::Interrupted);
+        }
+    }
+}
+
+/// The holder in words.
+fn holder(path: &Path) -> String {
+    let mut text = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(HOLDER_MAX).read_to_end(&mut text));
+    match read.ok().and_then(|_| serde_json::from_slice::<Holder>(&text).ok()) {
+        Some(Holder { pid, verb, since }) => format!("`{verb}` (pid {pid}, since {since})"),
+        None => "a process that has not said which it is".to_owned(),
+    }
+}
+
+fn whole_seconds(duration: Duration) -> Duration {
+    Duration::from_secs(duration.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(dirs: &Dirs, patience: Duration, waiting: impl FnOnce(&str)) -> Result<Locked, LockError> {
+        let stack = StackName::parse("demo").unwrap();
+        Locked::take(dirs, &stack, "apply", patience, &Interrupt::never(), waiting)
+    }
+
+    #[test]
+    fn a_waiter_learns_who_holds_the_lock_and_gives_up_in_time() {
+        let home = tempfile::tempdir().unwrap();
+        let dirs = Dirs::below(home.path());
+        let first = take(&dirs, Duration::ZERO, |_| panic!("the lock is free")).unwrap();
+        let mut told = String::new();
+        let error = take(&dirs, Duration::from_millis(50), |who| who.clone_into(&mut told)).unwrap_err();
+        assert!(told.starts_with(&format!("`apply` (pid {}, since ", std::process::id())), "{told}");
+        assert!(
+            error.to_string().starts_with(&format!("stack demo is locked by {told}; waited 0s")),
+            "{error}"
+        );
+        drop(first);
+        // The thread of the waiter that gave up may take the lock for a moment before it closes it.
+        take(&dirs, Duration::from_secs(5), |_| {}).unwrap();
+    }
+
+    #[test]
+    fn a_waiter_gets_the_lock_as_soon_as_it_is_free() {
+        let home = tempfile::tempdir().unwrap();
+        let dirs = Dirs::below(home.path());
+        let first = take(&dirs, Duration::ZERO, |_| {}).unwrap();
+        let second = take(&dirs, Duration::from_secs(10), |_| drop(first)).unwrap();
+        assert_eq!(second.stack().as_str(), "demo");
+    }
+}

@@ -1,0 +1,180 @@
+//! The questions.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::types::{Container, Image, Inspected, PROJECT_LABEL, Volume};
+use crate::dirs::Dirs;
+use crate::inventory::Host;
+use crate::process::{Command, Environment, Interrupt, Lines, ProcessError};
+
+/// A question takes podman 0.1 s; while another podman pulls or a disk is busy it waits for locks. Far below every
+/// unit's timeout.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why podman did not answer.
+#[derive(Debug, Error)]
+pub enum PodmanError {
+    /// podman is not installed.
+    #[error("{} is not in {path}; install podman 4.7 or later, or name it in config.json (\"podman\")", program.display())]
+    Missing {
+        /// The program that was looked for.
+        program: PathBuf,
+        /// Where.
+        path: String,
+    },
+    /// podman failed, hung, or said what is not understood.
+    #[error("podman did not answer")]
+    Process(#[from] ProcessError),
+}
+
+/// podman, and how it is run.
+#[derive(Debug, Clone)]
+pub struct Podman {
+    program: PathBuf,
+    environment: Environment,
+    interrupt: Interrupt,
+}
+
+impl Podman {
+    /// Finds podman.
+    ///
+    /// # Errors
+    /// It is not installed.
+    pub fn find(dirs: &Dirs, host: &Host, interrupt: &Interrupt) -> Result<Self, PodmanError> {
+        let program = host.find_program(&host.podman).filter(|path| path.is_file());
+        let missing = || PodmanError::Missing { program: host.podman.clone(), path: host.path.clone() };
+        let program = program.ok_or_else(missing)?;
+        Ok(Self { program, environment: Environment::new(dirs, host), interrupt: interrupt.clone() })
+    }
+
+    /// The same podman, also when this program was asked to end: for telling what is left.
+    #[must_use]
+    pub fn uninterrupted(&self) -> Self {
+        Self { interrupt: Interrupt::never(), ..self.clone() }
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// A podman command.
+    #[must_use]
+    pub fn command(&self, timeout: Duration) -> Command {
+        Command::new(&self.program, &self.environment, timeout, &self.interrupt)
+    }
+
+    fn ask<T: DeserializeOwned>(&self, arguments: &[&str]) -> Result<Option<T>, PodmanError> {
+        Ok(self.command(ANSWER_TIMEOUT).args(arguments).capture_json()?)
+    }
+
+    /// The version, as podman prints it.
+    ///
+    /// # Errors
+    /// podman does not answer.
+    pub fn version(&self) -> Result<String, PodmanError> {
+        let text = self.command(ANSWER_TIMEOUT).arg("--version").capture_text()?;
+        Ok(text.trim().trim_start_matches("podman version").trim().to_owned())
+    }
+
+    /// Every container of every project, stopped ones too, without those of pods.
+    ///
+    /// # Errors
+    /// podman does not answer.
+    pub fn compose_containers(&self) -> Result<Vec<Container>, PodmanError> {
+        self.labelled(PROJECT_LABEL)
+    }
+
+    /// The containers of one project, stopped ones too.
+    ///
+    /// # Errors
+    /// podman does not answer.
+    pub fn project_containers(&self, project: &str) -> Result<Vec<Container>, PodmanError> {
+        self.labelled(&format!("{PROJECT_LABEL}={project}"))
+    }
+
+    /// The containers with this label, or this label and value (`name=value`), stopped ones too, in order of name.
+    ///
+    /// # Errors
+    /// podman does not answer.
+    pub fn labelled(&self, label: &str) -> Result<Vec<Container>, PodmanError> {
+        let filter = format!("label={label}");
+        let mut containers: Vec<Container> =
+            self.ask(&["ps", "--all", "--format", "json", "--filter", &filter])?.unwrap_or_default();
+        containers.retain(|container| !container.is_infra);
+        containers.sort_by(|a, b| a.name().cmp(b.name()));
+        Ok(containers)
+    }
+
+    /// Containers in full, in order of name. One that is gone meanwhile is an error.
+    ///
+    /// # Errors
+    /// podman does not answer.
+    pub fn inspect(&self, ids: &[&str]) -> Result<Vec<Inspected>, PodmanError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let arguments: Vec<&str> = ["container", "inspect"].iter().chain(ids).copied().collect();
+        let mut containers: Vec<Inspected> = self.ask(&arguments)?.unwrap_or_default();
+        containers.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(containers)
+    }
+
+    /// The volumes of one project.
+    ///
+    /// # Errors
+    /// podman does not answer.
+    pub fn project_volumes(&self, project: &str) -> Result<Vec<Volume>, PodmanError> {
+        let filter = format!("label={PROJECT_LABEL}={project}");
+        let mut volumes: Vec<Volume> =
+            self.ask(&["volume", "ls", "--format", "json", "--filter", &filter])?.unwrap_or_default();
+        volumes.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(volumes)
+    }
+
+    /// The image of that reference, if it is here.
+    ///
+    /// # Errors
+    /// podman does not answer.
+    pub fn image(&self, reference: &str) -> Result<Option<Image>, PodmanError> {
+        let asked: Result<Option<Vec<Image>>, _> = self.ask(&["image", "inspect", reference]);
+        match asked {
+            Ok(images) => Ok(images.unwrap_or_default().into_iter().next()),
+            // 125 is podman's own failure, with which it also answers that there is no such image.
+            Err(PodmanError::Process(error))
+                if error.exit_status() == Some(125) && error.stderr().contains("image not known") =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stops containers, each within its own grace period.
+    ///
+    /// # Errors
+    /// podman fails, or the containers do not stop in time.
+    pub fn stop(&self, ids: &[&str], timeout: Duration) -> Result<(), PodmanError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        Ok(self.command(timeout).arg("stop").args(ids).run(|_| {})?)
+    }
+
+    /// What happens to the containers of one project, as it happens.
+    ///
+    /// # Errors
+    /// podman cannot be started.
+    pub fn events(&self, project: &str) -> Result<Lines, PodmanError> {
+        let filter = format!("label={PROJECT_LABEL}={project}");
+        let command = self.command(Duration::MAX);
+        Ok(command
+            .args(["events", "--format", "json", "--filter", "type=container", "--filter", &filter])
+            .lines()?)
+    }
+}

@@ -1,0 +1,9 @@
+//! podman, asked in JSON.
+
+mod ask;
+mod time;
+mod types;
+
+pub use ask::{Podman, PodmanError};
+pub use time::parse_time;
+pub use types::{Container, Image, Inspected, Mount, PROJECT_LABEL, SERVICE_LABEL, State, Volume};

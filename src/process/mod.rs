@@ -1,0 +1,18 @@
+//! Running other programs: bounded in time and in what they may print, in a process group of their own that goes
+//! when we must, with an environment that is told and not inherited.
+
+mod command;
+mod environment;
+mod error;
+mod interrupt;
+mod lines;
+mod redact;
+mod running;
+mod tail;
+
+pub use command::Command;
+pub use environment::Environment;
+pub use error::{ProcessError, quote_all};
+pub use interrupt::Interrupt;
+pub use lines::{Lines, Next};
+pub use redact::Redactor;
