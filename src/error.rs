@@ -12,7 +12,7 @@ use crate::document::ReadError;
 use crate::exit::Code;
 use crate::inventory::InventoryError;
 use crate::names::{NameError, UnitName};
-use crate::stack::Refusal;
+use crate::stack::{Refusal, StackError};
 use crate::systemd::bus::BusError;
 
 /// Everything that can end a program early. Each concern has its own enum; this one only gathers them.
@@ -60,6 +60,9 @@ pub enum Error {
     /// A state file.
     #[error(transparent)]
     State(ReadError),
+    /// A transaction on a stack.
+    #[error(transparent)]
+    Stack(Box<StackError>),
     /// A file that could not be replaced.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -84,9 +87,16 @@ impl Error {
             Self::Bus(error) => error.code(),
             Self::NotStarted { .. } => Code::Refused,
             Self::AuditNeverCompletes { .. } => Code::Internal,
+            Self::Stack(error) => error.code(),
             Self::State(_) | Self::Io(_) | Self::Output(_) => Code::Io,
             Self::Write(_) => Code::CannotWrite,
         }
+    }
+}
+
+impl From<StackError> for Error {
+    fn from(error: StackError) -> Self {
+        Self::Stack(Box::new(error))
     }
 }
 

@@ -56,7 +56,8 @@ pub fn goes_to_journal(stream: impl AsFd) -> bool {
 
 /// The user unit that this process runs in, from its control group. The journal's own attribution can miss a
 /// process that lives for milliseconds, so it is sent along.
-fn own_unit() -> Option<String> {
+#[must_use]
+pub fn own_unit() -> Option<String> {
     let groups = crate::document::read_text(std::path::Path::new("/proc/self/cgroup")).ok()?;
     let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
     path.rsplit('/').find(|part| part.ends_with(".service")).map(str::to_owned)

@@ -98,6 +98,24 @@ impl Compose {
         })
     }
 
+    /// The compose of a project without its files: what needs only the containers (`stop`) works. docker-compose only.
+    ///
+    /// # Errors
+    /// The provider is not installed.
+    pub fn of_project(
+        dirs: &Dirs,
+        host: &Host,
+        podman: &Path,
+        stack: &StackName,
+        project: &str,
+        interrupt: &Interrupt,
+    ) -> Result<Self, ComposeError> {
+        // A directory without compose files, so that none is found by accident.
+        let mut entry = Entry::new(dirs.runtime.clone(), Vec::new());
+        entry.compose.project = Some(project.to_owned());
+        Self::new(dirs, host, podman, stack, &entry, interrupt)
+    }
+
     /// The provider's kind.
     #[must_use]
     pub fn kind(&self) -> ProviderKind {
@@ -162,13 +180,13 @@ impl Compose {
     /// It fails or does not end in time.
     pub fn act<A: AsRef<std::ffi::OsStr>>(
         &self,
-        overlay: &Overlay,
+        overlay: Option<&Overlay>,
         step: &'static str,
         arguments: impl IntoIterator<Item = A>,
         timeout: Duration,
         watch: impl FnMut(&str),
     ) -> Result<(), ComposeError> {
-        self.through_podman(Some(overlay), timeout)
+        self.through_podman(overlay, timeout)
             .args(arguments)
             .run(watch)
             .map_err(|source| ComposeError::Step { stack: self.stack.clone(), step, source })

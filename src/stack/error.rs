@@ -1,0 +1,114 @@
+//! How a transaction on a stack can end early, and with which code.
+
+use thiserror::Error;
+
+use crate::compose::ComposeError;
+use crate::document::ReadError;
+use crate::exit::Code;
+use crate::inventory::InventoryError;
+use crate::lock::LockError;
+use crate::names::StackName;
+use crate::podman::PodmanError;
+use crate::process::ProcessError;
+use crate::systemd::bus::BusError;
+
+/// Why a transaction on a stack did not come to its end.
+#[derive(Debug, Error)]
+pub enum StackError {
+    /// The stack's inventory file.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// The stack's saved state.
+    #[error(transparent)]
+    State(#[from] ReadError),
+    /// Somebody else is at work.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// podman.
+    #[error(transparent)]
+    Podman(#[from] PodmanError),
+    /// compose.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// The user manager.
+    #[error(transparent)]
+    Bus(Box<BusError>),
+    /// A stop from within the unit, and the manager cannot be asked why.
+    #[error(
+        "stack {stack}: whether its unit stops or restarts cannot be asked, so its containers were left as they are; `stackctl stop {stack}` stops them"
+    )]
+    StopUnread {
+        /// The stack.
+        stack: StackName,
+        /// What the bus said.
+        source: Box<BusError>,
+    },
+    /// A stop from within the unit, and no job of it says why.
+    #[error(
+        "stack {stack}: its unit stops, and no job says why, so its containers were left as they are; `stackctl stop {stack}` stops them"
+    )]
+    StopUnclear {
+        /// The stack.
+        stack: StackName,
+    },
+    /// Nothing tells which project the stack is.
+    #[error(
+        "stack {stack} is not declared, has no saved state and no container names it: there is nothing to stop"
+    )]
+    Unknown {
+        /// The stack.
+        stack: StackName,
+    },
+}
+
+impl StackError {
+    /// How the program ends because of this error.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Inventory(_) | Self::Unknown { .. } => Code::Configuration,
+            Self::State(_) => Code::Io,
+            Self::Lock(LockError::Io { .. }) => Code::CannotWrite,
+            Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => Code::TryLater,
+            Self::Podman(error) => podman_code(error),
+            Self::Compose(error) => compose_code(error),
+            Self::Bus(error) | Self::StopUnread { source: error, .. } => error.code(),
+            Self::StopUnclear { .. } => Code::Refused,
+        }
+    }
+}
+
+impl From<BusError> for StackError {
+    fn from(error: BusError) -> Self {
+        Self::Bus(Box::new(error))
+    }
+}
+
+fn podman_code(error: &PodmanError) -> Code {
+    match error {
+        PodmanError::Missing { .. } => Code::Unreachable,
+        PodmanError::Process(error) => process_code(error),
+    }
+}
+
+fn compose_code(error: &ComposeError) -> Code {
+    match error {
+        ComposeError::NoProvider { .. } | ComposeError::Directory { .. } => Code::Configuration,
+        // With a status of its own compose has read the files and said no; otherwise it did not come so far.
+        ComposeError::Refused { source, .. } if source.exit_status().is_some() => Code::Configuration,
+        ComposeError::Refused { source, .. } | ComposeError::Step { source, .. } => process_code(source),
+        ComposeError::Model { .. } => Code::Refused,
+        ComposeError::Write(_) => Code::CannotWrite,
+    }
+}
+
+fn process_code(error: &ProcessError) -> Code {
+    match error {
+        ProcessError::Start { .. } | ProcessError::TimedOut { .. } => Code::Unreachable,
+        ProcessError::Interrupted { .. } => Code::TryLater,
+        ProcessError::Failed { .. } | ProcessError::TooMuch { .. } | ProcessError::NotUnderstood { .. } => {
+            Code::Refused
+        }
+        ProcessError::Io { .. } => Code::Io,
+    }
+}
