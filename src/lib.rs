@@ -20,5 +20,6 @@ pub mod podman;
 pub mod process;
 pub mod render;
 pub mod seal;
+pub mod records;
 pub mod stack;
 pub mod systemd;

@@ -1,0 +1,257 @@
+//! What transactions did: one JSON file each, replaced atomically before every step, so that a crash leaves told what
+//! was under way. The published form is `docs/schema/record.schema.json`.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use crate::atomic::WriteError;
+use crate::dirs::Dirs;
+use crate::document::{Document, ReadError};
+use crate::inventory::json_files;
+use crate::names::StackName;
+
+/// How many records of one stack are kept.
+const KEPT: usize = 200;
+
+/// What one transaction did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Version of this file's form.
+    pub version: u32,
+    /// The stack.
+    pub stack: StackName,
+    /// The verb: `apply`, `stop`, `update`, …
+    pub verb: String,
+    /// Who asked: the unit that ran the program, or none for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The process that did it.
+    pub pid: u32,
+    /// When it began; RFC 3339, UTC.
+    pub started: String,
+    /// When it ended; none while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<String>,
+    /// The steps, in order. Each is written before it is taken.
+    pub steps: Vec<Step>,
+    /// How it ended; none while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Its name: `preflight`, `pull`, `clean`, `apply`, `verify`, …
+    pub name: String,
+    /// When it was taken.
+    pub started: String,
+    /// What is worth knowing of it: images, services, warnings. Never a value of an env file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The exit code.
+    pub code: u8,
+    /// In a line.
+    pub message: String,
+}
+
+impl Document for Record {
+    const KIND: &'static str = "record";
+    const VERSION: u32 = 1;
+}
+
+/// A record that is being written.
+#[derive(Debug)]
+pub struct OpenRecord {
+    record: Record,
+    path: PathBuf,
+}
+
+impl OpenRecord {
+    /// Begins the record of a transaction and writes it.
+    ///
+    /// # Errors
+    /// The state directory cannot be written: nothing should be changed then.
+    pub fn begin(dirs: &Dirs, stack: &StackName, verb: &str) -> Result<Self, WriteError> {
+        let now = SystemTime::now();
+        let record = Record {
+            version: Record::VERSION,
+            stack: stack.clone(),
+            verb: verb.to_owned(),
+            unit: crate::journal::own_unit().filter(|unit| !unit.starts_with("user@")),
+            pid: std::process::id(),
+            started: timestamp(now),
+            finished: None,
+            steps: Vec::new(),
+            outcome: None,
+        };
+        let directory = directory(dirs);
+        let time = compact(&record.started);
+        // Two transactions of one stack exclude each other, yet a clock may stand still or jump back.
+        let path = (0..)
+            .map(|attempt: u32| match attempt {
+                0 => directory.join(format!("{time}-{stack}-{verb}.json")),
+                more => directory.join(format!("{time}-{stack}-{verb}.{more}.json")),
+            })
+            .find(|path| !path.exists())
+            .unwrap_or_else(|| directory.join(format!("{time}-{stack}-{verb}.json")));
+        record.store(&path)?;
+        Ok(Self { record, path })
+    }
+
+    /// What identifies the record: its file's name without the suffix.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Writes that a step begins.
+    ///
+    /// # Errors
+    /// The state directory cannot be written: the step should not be taken then.
+    pub fn step(&mut self, name: &str) -> Result<(), WriteError> {
+        let step = Step { name: name.to_owned(), started: timestamp(SystemTime::now()), notes: Vec::new() };
+        self.record.steps.push(step);
+        self.record.store(&self.path)
+    }
+
+    /// Notes something of the current step; written with the next step or the end.
+    pub fn note(&mut self, note: impl Into<String>) {
+        if let Some(step) = self.record.steps.last_mut() {
+            step.notes.push(note.into());
+        }
+    }
+
+    /// Ends the record and forgets the oldest ones of the stack.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn close(mut self, dirs: &Dirs, code: u8, message: &str) -> Result<(), WriteError> {
+        self.record.finished = Some(timestamp(SystemTime::now()));
+        self.record.outcome = Some(Outcome { code, message: message.to_owned() });
+        self.record.store(&self.path)?;
+        prune(dirs, &self.record.stack);
+        Ok(())
+    }
+}
+
+/// Where the records are.
+#[must_use]
+pub fn directory(dirs: &Dirs) -> PathBuf {
+    dirs.state().join("records")
+}
+
+/// All records, the oldest first, and the files that are none.
+///
+/// # Errors
+/// The directory cannot be listed.
+pub fn load(dirs: &Dirs, stack: Option<&StackName>) -> Result<(Vec<Record>, Vec<ReadError>), std::io::Error> {
+    let (mut records, mut broken) = (Vec::new(), Vec::new());
+    for path in json_files(&directory(dirs))? {
+        if stack.is_some_and(|stack| !may_be_of(&path, stack)) {
+            continue;
+        }
+        match Record::load(&path) {
+            Ok(record) if stack.is_none_or(|stack| record.stack == *stack) => records.push(record),
+            Ok(_) => {}
+            // Another program has just pruned it.
+            Err(error) if error.is_missing() => {}
+            Err(error) => broken.push(error),
+        }
+    }
+    Ok((records, broken))
+}
+
+/// The newest record of a stack with one of the `verbs`, if there is one that can be read. Reads no more files than
+/// it must.
+#[must_use]
+pub fn newest(dirs: &Dirs, stack: &StackName, verbs: &[&str]) -> Option<Record> {
+    let paths = json_files(&directory(dirs)).ok()?;
+    paths.iter().rev().filter(|path| may_be_of(path, stack)).find_map(|path| {
+        let record = Record::load(path).ok()?;
+        (record.stack == *stack && verbs.contains(&record.verb.as_str())).then_some(record)
+    })
+}
+
+/// By name alone: `foo-bar` also has the records of a stack `foo` whose verb would begin with `bar-`; the content
+/// decides.
+fn may_be_of(path: &Path, stack: &StackName) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split_once('-')
+        .is_some_and(|(_, rest)| rest.strip_prefix(stack.as_str()).is_some_and(|rest| rest.starts_with('-')))
+}
+
+fn prune(dirs: &Dirs, stack: &StackName) {
+    let Ok(mut paths) = json_files(&directory(dirs)) else { return };
+    paths.retain(|path| may_be_of(path, stack));
+    let surplus = paths.len().saturating_sub(KEPT);
+    for path in paths.iter().take(surplus) {
+        if Record::load(path).is_ok_and(|record| record.stack == *stack) {
+            // Whoever else prunes at this moment does the same.
+            drop(fs::remove_file(path));
+        }
+    }
+}
+
+/// RFC 3339 in UTC, to the millisecond.
+#[must_use]
+pub fn timestamp(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// `20260213T100000.123Z`: sorts as the time does, and needs no quoting.
+fn compact(timestamp: &str) -> String {
+    timestamp.chars().filter(|c| !matches!(c, '-' | ':')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_grows_step_by_step_and_is_found_again() {
+        let home = tempfile::tempdir().unwrap();
+        let dirs = Dirs::below(home.path());
+        let stack = StackName::parse("web-shop").unwrap();
+        let mut record = OpenRecord::begin(&dirs, &stack, "apply").unwrap();
+        record.step("preflight").unwrap();
+        record.note("the fallback is in use");
+        record.step("apply").unwrap();
+        let open = newest(&dirs, &stack, &["apply"]).unwrap();
+        assert_eq!((open.steps.len(), open.outcome.is_none()), (2, true));
+        assert_eq!(open.steps[0].notes, ["the fallback is in use"]);
+        record.close(&dirs, 0, "applied").unwrap();
+        let other = StackName::parse("web").unwrap();
+        OpenRecord::begin(&dirs, &other, "shop-x").unwrap();
+        let (records, broken) = load(&dirs, Some(&stack)).unwrap();
+        assert_eq!((records.len(), broken.len()), (1, 0));
+        assert_eq!(records[0].outcome.as_ref().map(|outcome| outcome.code), Some(0));
+        assert_eq!(load(&dirs, None).unwrap().0.len(), 2);
+        assert_eq!(newest(&dirs, &stack, &["update"]), None);
+    }
+
+    #[test]
+    fn the_oldest_go_and_a_broken_one_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let dirs = Dirs::below(home.path());
+        let stack = StackName::parse("web").unwrap();
+        for _ in 0..KEPT + 3 {
+            OpenRecord::begin(&dirs, &stack, "apply").unwrap().close(&dirs, 0, "done").unwrap();
+        }
+        crate::atomic::replace(&directory(&dirs).join("20260101T000000.000Z-web-apply.json"), b"{", 0o600)
+            .unwrap();
+        let (records, broken) = load(&dirs, None).unwrap();
+        assert_eq!((records.len(), broken.len()), (KEPT, 1));
+    }
+}
