@@ -11,13 +11,13 @@ use std::time::{Duration, Instant, SystemTime};
 use fs_err as fs;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::dirs::Dirs;
 use crate::names::StackName;
-use crate::process::Interrupt;
+use crate::process::{Interrupt, until};
 
 /// What a waiter may read of the lock file. Bytes.
 const HOLDER_MAX: u64 = 4096;
@@ -178,9 +178,7 @@ fn wait(file: File, deadline: Instant, interrupt: &Interrupt) -> io::Result<Wait
     loop {
         let mut fds = vec![PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
         fds.extend(interrupt.descriptor().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        let left = deadline.saturating_duration_since(Instant::now()).as_millis();
-        let timeout = i32::try_from(left).ok().and_then(|left| PollTimeout::try_from(left).ok());
-        match poll(&mut fds, timeout.unwrap_or(PollTimeout::MAX)) {
+        match poll(&mut fds, until(deadline)) {
             Ok(0) if Instant::now() >= deadline => return Ok(Waited::Deadline),
             Ok(0) | Err(Errno::EINTR) => continue,
             Err(errno) => return Err(errno.into()),

@@ -99,13 +99,11 @@ impl OpenRecord {
         let directory = directory(dirs);
         let time = compact(&record.started);
         // Two transactions of one stack exclude each other, yet a clock may stand still or jump back.
-        let path = (0..)
-            .map(|attempt: u32| match attempt {
-                0 => directory.join(format!("{time}-{stack}-{verb}.json")),
-                more => directory.join(format!("{time}-{stack}-{verb}.{more}.json")),
-            })
+        let name = |suffix: &str| directory.join(format!("{time}-{stack}-{verb}{suffix}.json"));
+        let path = std::iter::once(name(""))
+            .chain((1..KEPT).map(|number| name(&format!(".{number}"))))
             .find(|path| !path.exists())
-            .unwrap_or_else(|| directory.join(format!("{time}-{stack}-{verb}.json")));
+            .unwrap_or_else(|| name(""));
         record.store(&path)?;
         Ok(Self { record, path })
     }

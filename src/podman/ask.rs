@@ -1,7 +1,8 @@
 //! The questions.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -29,6 +30,16 @@ pub enum PodmanError {
     /// podman failed, hung, or said what is not understood.
     #[error("podman did not answer")]
     Process(#[from] ProcessError),
+}
+
+impl PodmanError {
+    /// Whether podman was asked for a container or an image that is not there (any more).
+    #[must_use]
+    pub fn is_no_such_object(&self) -> bool {
+        // 125 is podman's status for every failure of its own; only the text tells them apart.
+        matches!(self, Self::Process(error) if error.exit_status() == Some(125)
+            && ["image not known", "no such", "failed to find image"].iter().any(|text| error.stderr().contains(text)))
+    }
 }
 
 /// podman, and how it is run.
@@ -137,22 +148,63 @@ impl Podman {
         Ok(volumes)
     }
 
-    /// The image of that reference, if it is here.
+    /// The images of these references, as far as they are here.
     ///
     /// # Errors
     /// podman does not answer.
-    pub fn image(&self, reference: &str) -> Result<Option<Image>, PodmanError> {
-        let asked: Result<Option<Vec<Image>>, _> = self.ask(&["image", "inspect", reference]);
-        match asked {
-            Ok(images) => Ok(images.unwrap_or_default().into_iter().next()),
-            // 125 is podman's own failure, with which it also answers that there is no such image.
-            Err(PodmanError::Process(error))
-                if error.exit_status() == Some(125) && error.stderr().contains("image not known") =>
-            {
-                Ok(None)
+    pub fn images<'a>(
+        &self,
+        references: &[&'a str],
+    ) -> Result<BTreeMap<&'a str, Option<Image>>, PodmanError> {
+        let mut unique: Vec<&'a str> = references.to_vec();
+        unique.sort_unstable();
+        unique.dedup();
+        if unique.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let arguments: Vec<&str> = ["image", "inspect"].iter().chain(&unique).copied().collect();
+        match self.ask::<Vec<Image>>(&arguments) {
+            Ok(images) => {
+                Ok(unique.into_iter().zip(images.unwrap_or_default().into_iter().map(Some)).collect())
+            }
+            // One that is missing fails the question for all: ask one by one.
+            Err(error) if error.is_no_such_object() && unique.len() == 1 => {
+                Ok(unique.into_iter().map(|reference| (reference, None)).collect())
+            }
+            Err(error) if error.is_no_such_object() => {
+                let mut images = BTreeMap::new();
+                for reference in unique {
+                    images.append(&mut self.images(&[reference])?);
+                }
+                Ok(images)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Starts a podman that ends when all these containers are healthy, or have ended; none if there is none.
+    ///
+    /// # Errors
+    /// podman cannot be started.
+    pub fn wait_for_health(&self, ids: &[String]) -> Result<Option<Lines>, PodmanError> {
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        // Its own events come up to half a second late; here it looks itself.
+        let options = ["wait", "--ignore", "--interval=100ms", "--condition=healthy", "--condition=stopped"];
+        Ok(Some(self.command(Duration::MAX).args(options).arg("--condition=exited").args(ids).lines()?))
+    }
+
+    /// Waits without podman's help until `moment`.
+    ///
+    /// # Errors
+    /// This program was asked to end.
+    pub fn pause(&self, moment: Instant) -> Result<(), PodmanError> {
+        if self.interrupt.wait_until(moment) {
+            let command = "waiting".to_owned();
+            return Err(ProcessError::Interrupted { command }.into());
+        }
+        Ok(())
     }
 
     /// Stops containers, each within its own grace period.

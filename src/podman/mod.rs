@@ -6,4 +6,4 @@ mod types;
 
 pub use ask::{Podman, PodmanError};
 pub use time::parse_time;
-pub use types::{Container, Image, Inspected, Mount, PROJECT_LABEL, SERVICE_LABEL, State, Volume};
+pub use types::{Container, Image, Inspected, Mount, Owner, PROJECT_LABEL, SERVICE_LABEL, State, Volume};

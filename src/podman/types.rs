@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::inventory::ProviderKind;
+
 /// The label of a container's project, with both providers.
 pub const PROJECT_LABEL: &str = "com.docker.compose.project";
 
@@ -67,10 +69,25 @@ impl Container {
         self.label(SERVICE_LABEL)
     }
 
-    /// The unit that it names as its owner.
+    /// Who it says owns it. podman-compose (1.3) puts its own unit's name after every other label of that name,
+    /// whether that unit exists or not, so that this name says nothing.
     #[must_use]
-    pub fn unit(&self) -> Option<&str> {
-        self.label(crate::compose::LABEL)
+    pub fn owner(&self) -> Owner<'_> {
+        match self.label(crate::compose::LABEL) {
+            None => Owner::Nobody,
+            Some(unit) if unit.starts_with("podman-compose@") => Owner::PodmanCompose,
+            Some(unit) => Owner::Unit(unit),
+        }
+    }
+
+    /// The provider that made it.
+    #[must_use]
+    pub fn provider(&self) -> Option<ProviderKind> {
+        if self.label("io.podman.compose.version").is_some() {
+            Some(ProviderKind::PodmanCompose)
+        } else {
+            self.label("com.docker.compose.version").map(|_| ProviderKind::DockerCompose)
+        }
     }
 
     /// One of its labels, if it is not empty.
@@ -90,6 +107,17 @@ impl Container {
     pub fn is_running(&self) -> bool {
         matches!(self.state.as_str(), "running" | "paused" | "stopping")
     }
+}
+
+/// Who owns a container, by its label `PODMAN_SYSTEMD_UNIT`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner<'a> {
+    /// No label.
+    Nobody,
+    /// podman-compose's own label, which names no owner.
+    PodmanCompose,
+    /// This unit.
+    Unit(&'a str),
 }
 
 /// A container in `podman container inspect`.
@@ -274,7 +302,10 @@ mod tests {
             r#"{"Id": "c", "Names": ["web-web-1"], "Labels": null, "State": "running", "New": [1], "StartedAt": -62135596800}"#,
         )
         .unwrap();
-        assert_eq!((container.name(), container.unit(), container.is_running()), ("web-web-1", None, true));
+        assert_eq!(
+            (container.name(), container.owner(), container.is_running()),
+            ("web-web-1", Owner::Nobody, true)
+        );
         let inspected: Inspected = serde_json::from_str(
             r#"{"Id": "c", "Name": "x", "State": {"Status": "exited", "Health": null}, "Mounts": null,
                 "Config": {"Labels": null, "Healthcheck": null}}"#,

@@ -2,11 +2,14 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
+use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::running::until;
 
 /// A descriptor that becomes readable once this program is asked to end, and stays so: it is never read, so that
 /// whatever is started afterwards is refused too.
@@ -38,10 +41,17 @@ impl Interrupt {
     /// Whether the program was asked to end.
     #[must_use]
     pub fn pending(&self) -> bool {
-        let Some(descriptor) = self.descriptor() else { return false };
-        let mut fds = [PollFd::new(descriptor, PollFlags::POLLIN)];
+        self.wait_until(Instant::now())
+    }
+
+    /// Waits until `moment`; at once `true` if the program is, or was, asked to end.
+    #[must_use]
+    pub fn wait_until(&self, moment: Instant) -> bool {
         loop {
-            match poll(&mut fds, PollTimeout::ZERO) {
+            let mut fds: Vec<PollFd<'_>> =
+                self.descriptor().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).into_iter().collect();
+            match poll(&mut fds, until(moment)) {
+                Ok(0) if Instant::now() < moment => {}
                 Err(Errno::EINTR) => {}
                 other => return other.is_ok_and(|ready| ready > 0),
             }

@@ -41,27 +41,45 @@ impl Lines {
     /// # Errors
     /// The program has ended, or this one was asked to end.
     pub fn next(&mut self, deadline: Instant) -> Result<Next, ProcessError> {
+        Self::next_of(&mut [self], deadline)
+    }
+
+    /// The next line of any of the programs, unless `deadline` comes first.
+    ///
+    /// # Errors
+    /// One of the programs has ended, or this one was asked to end.
+    pub fn next_of(programs: &mut [&mut Self], deadline: Instant) -> Result<Next, ProcessError> {
         loop {
-            if let Some(line) = self.ready.pop_front() {
+            if let Some(line) = programs.iter_mut().find_map(|program| program.ready.pop_front()) {
                 return Ok(Next::Line(line));
             }
-            let failed =
-                |source| ProcessError::Io { command: self.command.clone(), step: "wait for", source };
-            match self.running.next(deadline).map_err(failed)? {
-                Event::Stdout(bytes) => self.ready.extend(self.splitter.push(&bytes)),
-                Event::Stderr(bytes) => self.tail.push(&bytes),
+            let mut running: Vec<&mut Running> =
+                programs.iter_mut().map(|program| &mut program.running).collect();
+            let happened = Running::next_of(&mut running, deadline);
+            let command = || programs.first().map(|program| program.command.clone()).unwrap_or_default();
+            let (index, event) = happened.map_err(|source| ProcessError::Io {
+                command: command(),
+                step: "wait for",
+                source,
+            })?;
+            let Some(program) = programs.get_mut(index) else { return Ok(Next::Deadline) };
+            match event {
+                Event::Stdout(bytes) => program.ready.extend(program.splitter.push(&bytes)),
+                Event::Stderr(bytes) => program.tail.push(&bytes),
                 Event::Deadline => return Ok(Next::Deadline),
                 Event::Interrupted => {
-                    return Err(ProcessError::Interrupted { command: self.command.clone() });
+                    return Err(ProcessError::Interrupted { command: program.command.clone() });
                 }
-                Event::Exited => {
-                    let failed =
-                        |source| ProcessError::Io { command: self.command.clone(), step: "wait for", source };
-                    let status = self.running.reap().map_err(failed)?;
-                    let stderr = self.tail.text(&self.redactor);
-                    return Err(ProcessError::Failed { command: self.command.clone(), status, stderr });
-                }
+                Event::Exited => return Err(program.ended()),
             }
+        }
+    }
+
+    fn ended(&mut self) -> ProcessError {
+        let command = self.command.clone();
+        match self.running.reap() {
+            Ok(status) => ProcessError::Failed { command, status, stderr: self.tail.text(&self.redactor) },
+            Err(source) => ProcessError::Io { command, step: "wait for", source },
         }
     }
 }

@@ -16,3 +16,5 @@ pub use error::{ProcessError, quote_all};
 pub use interrupt::Interrupt;
 pub use lines::{Lines, Next};
 pub use redact::Redactor;
+pub(crate) use running::until;
+pub use tail::one_line;

@@ -1,7 +1,7 @@
 //! A program that runs, and the one wait for everything that can happen to it.
 
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -78,53 +78,56 @@ impl Running {
 
     /// Waits for the next event.
     pub(super) fn next(&mut self, deadline: Instant) -> io::Result<Event> {
+        Self::next_of(&mut [self], deadline).map(|(_, event)| event)
+    }
+
+    /// Waits for the next event of several programs, and says by index whose it is; a passed deadline or an
+    /// interruption is told as the first one's.
+    pub(super) fn next_of(programs: &mut [&mut Self], deadline: Instant) -> io::Result<(usize, Event)> {
         loop {
-            let ready = self.wait(deadline)?;
-            // Also when it prints without end.
-            if ready != [Source::Exit] && Instant::now() >= deadline {
-                return Ok(Event::Deadline);
-            }
-            if let Some(bytes) = read_ready(&mut self.stdout, ready.contains(&Source::Stdout))? {
-                return Ok(Event::Stdout(bytes));
-            }
-            if let Some(bytes) = read_ready(&mut self.stderr, ready.contains(&Source::Stderr))? {
-                return Ok(Event::Stderr(bytes));
-            }
-            // Of a program that has ended everything is read before its end is told. A grandchild may still hold
-            // the pipes; it is not waited for.
-            match ready.as_slice() {
-                [Source::Exit, ..] if ready.iter().all(|source| source.is_silent()) => {
-                    return Ok(Event::Exited);
+            let ready = wait(programs, deadline)?;
+            for (index, program) in programs.iter_mut().enumerate() {
+                let ready: Vec<Source> =
+                    ready.iter().filter(|(whose, _)| *whose == index).map(|(_, source)| *source).collect();
+                // Also when it prints without end.
+                if !ready.is_empty() && ready != [Source::Exit] && Instant::now() >= deadline {
+                    return Ok((index, Event::Deadline));
                 }
-                [Source::Interrupt] => return Ok(Event::Interrupted),
-                _ => {}
+                if let Some(event) = program.take(&ready)? {
+                    return Ok((index, event));
+                }
+            }
+            if ready.is_empty() && Instant::now() >= deadline {
+                return Ok((0, Event::Deadline));
             }
         }
     }
 
-    /// What can be read, in the order of [`Source`]; nothing if the deadline has passed (or a signal came).
-    fn wait(&self, deadline: Instant) -> io::Result<Vec<Source>> {
+    /// The event behind what can be read.
+    fn take(&mut self, ready: &[Source]) -> io::Result<Option<Event>> {
+        if let Some(bytes) = read_ready(&mut self.stdout, ready.contains(&Source::Stdout))? {
+            return Ok(Some(Event::Stdout(bytes)));
+        }
+        if let Some(bytes) = read_ready(&mut self.stderr, ready.contains(&Source::Stderr))? {
+            return Ok(Some(Event::Stderr(bytes)));
+        }
+        // Of a program that has ended everything is read before its end is told. A grandchild may still hold the
+        // pipes; it is not waited for.
+        Ok(match ready {
+            [Source::Exit, ..] if ready.iter().all(|source| source.is_silent()) => Some(Event::Exited),
+            [Source::Interrupt] => Some(Event::Interrupted),
+            _ => None,
+        })
+    }
+
+    fn sources(&self) -> impl Iterator<Item = (Source, BorrowedFd<'_>)> {
         let sources = [
             (Source::Exit, Some(self.exit.as_fd())),
             (Source::Stdout, self.stdout.as_ref().map(|pipe| pipe.0.as_fd())),
             (Source::Stderr, self.stderr.as_ref().map(|pipe| pipe.0.as_fd())),
             (Source::Interrupt, self.interrupt.descriptor()),
         ];
-        let (sources, mut fds): (Vec<Source>, Vec<PollFd<'_>>) = sources
-            .into_iter()
-            .filter_map(|(source, fd)| fd.map(|fd| (source, PollFd::new(fd, PollFlags::POLLIN))))
-            .unzip();
-        match poll(&mut fds, until(deadline)) {
-            Ok(_) => {}
-            Err(Errno::EINTR) => return Ok(Vec::new()),
-            Err(errno) => return Err(errno.into()),
-        }
-        Ok(sources
-            .into_iter()
-            .zip(fds)
-            .filter(|(_, fd)| fd.any() == Some(true))
-            .map(|(source, _)| source)
-            .collect())
+        sources.into_iter().filter_map(|(source, fd)| fd.map(|fd| (source, fd)))
     }
 
     /// The status of a program that has ended.
@@ -169,6 +172,28 @@ impl Drop for Running {
             self.end(drop);
         }
     }
+}
+
+/// What can be read of which program, in the order of [`Source`]; nothing if the deadline has passed, or a signal
+/// came.
+fn wait(programs: &[&mut Running], deadline: Instant) -> io::Result<Vec<(usize, Source)>> {
+    let (sources, mut fds): (Vec<_>, Vec<_>) = programs
+        .iter()
+        .enumerate()
+        .flat_map(|(index, program)| program.sources().map(move |(source, fd)| ((index, source), fd)))
+        .map(|(source, fd)| (source, PollFd::new(fd, PollFlags::POLLIN)))
+        .unzip();
+    match poll(&mut fds, until(deadline)) {
+        Ok(_) => {}
+        Err(Errno::EINTR) => return Ok(Vec::new()),
+        Err(errno) => return Err(errno.into()),
+    }
+    Ok(sources
+        .into_iter()
+        .zip(fds)
+        .filter(|(_, fd)| fd.any() == Some(true))
+        .map(|(source, _)| source)
+        .collect())
 }
 
 /// What is waited for.

@@ -66,6 +66,12 @@ pub(super) fn clean(text: &str) -> String {
     out
 }
 
+/// A text of several lines in one, without control characters.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

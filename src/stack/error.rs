@@ -12,6 +12,8 @@ use crate::podman::PodmanError;
 use crate::process::ProcessError;
 use crate::systemd::bus::BusError;
 
+use super::preflight::Refusals;
+
 /// Why a transaction on a stack did not come to its end.
 #[derive(Debug, Error)]
 pub enum StackError {
@@ -21,6 +23,14 @@ pub enum StackError {
     /// The stack's saved state.
     #[error(transparent)]
     State(#[from] ReadError),
+    /// Preflight found something.
+    #[error("stack {stack}: refused, the running containers were not touched: {refusals}")]
+    Refused {
+        /// The stack.
+        stack: StackName,
+        /// What does not hold.
+        refusals: Refusals,
+    },
     /// Somebody else is at work.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -67,6 +77,7 @@ impl StackError {
     pub fn code(&self) -> Code {
         match self {
             Self::Inventory(_) | Self::Unknown { .. } => Code::Configuration,
+            Self::Refused { refusals, .. } => refusals.code(),
             Self::State(_) => Code::Io,
             Self::Lock(LockError::Io { .. }) => Code::CannotWrite,
             Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => Code::TryLater,

@@ -5,12 +5,16 @@ pub mod adopt;
 pub mod apply;
 mod context;
 mod error;
+pub mod preflight;
 mod refusal;
 mod remove;
 mod repair;
 mod state;
+mod state;
+pub mod stop;
 pub mod stop;
 mod sync;
+pub mod verify;
 
 pub use context::Context;
 pub use error::StackError;

@@ -12,7 +12,7 @@ use crate::inventory::{Inventory, ProviderKind};
 use crate::journal;
 use crate::lock::Locked;
 use crate::names::StackName;
-use crate::podman::{Container, Podman};
+use crate::podman::{Container, Owner, Podman};
 use crate::systemd::bus::BusError;
 use crate::systemd::words::{JobType, SystemState};
 
@@ -132,7 +132,7 @@ fn containers(context: &Context, podman: &Podman, stack: &StackName) -> Result<V
         .map(|state| state.project)
         .or_else(|| declared.as_ref().ok().and_then(|declared| declared.entry.compose.project.clone()));
     let ours = |container: &Container| {
-        container.unit() == Some(unit.as_str())
+        container.owner() == Owner::Unit(unit.as_str())
             || (project.is_some() && container.project() == project.as_deref())
     };
     let found: Vec<Container> = all.into_iter().filter(ours).collect();

@@ -1,0 +1,89 @@
+//! The containers that run already: nobody else's, made by the pinned provider, in a project of its own.
+
+use super::Findings;
+use crate::compose::Model;
+use crate::error::chain;
+use crate::exit::Code;
+use crate::inventory::Inventory;
+use crate::names::{StackName, UnitName};
+use crate::podman::{Container, Owner, Podman};
+use crate::stack::{Context, StackError, StackState};
+use crate::systemd::loaded::Detail;
+use crate::systemd::words::LoadState;
+
+/// Every container of every project.
+pub(super) fn list(podman: &Podman, findings: &mut Findings) -> Option<Vec<Container>> {
+    match podman.compose_containers() {
+        Ok(containers) => Some(containers),
+        Err(error) => {
+            let problem = chain(&error);
+            findings.refuse(StackError::from(error).code(), problem);
+            None
+        }
+    }
+}
+
+pub(super) fn check(
+    context: &Context,
+    stack: &StackName,
+    model: &Model,
+    containers: &[Container],
+    findings: &mut Findings,
+) {
+    let project = model.project.as_deref().unwrap_or_default();
+    let inventory = Inventory::load(&context.dirs);
+    for other in inventory.stacks.keys().filter(|other| *other != stack) {
+        if project_of(context, &inventory, other).as_deref() == Some(project) {
+            findings.refuse(
+                Code::Configuration,
+                format!(
+                    "project {project} is also that of stack {other}; one of the two would remove the other's containers: give one of them another \"compose.project\""
+                ),
+            );
+        }
+    }
+    let pinned = context.host.provider.kind;
+    for container in containers.iter().filter(|one| one.project() == Some(project) && one.is_running()) {
+        if let Some(made_by) = container.provider().filter(|made_by| *made_by != pinned) {
+            findings.refuse(
+                Code::Configuration,
+                format!(
+                    "container {} was made by {}, and the pinned provider is {}; next: podman rm --force {}, or pin the other in config.json",
+                    container.name(),
+                    made_by.program(),
+                    pinned.program(),
+                    container.name()
+                ),
+            );
+        }
+        if let Owner::Unit(unit) = container.owner()
+            && unit != stack.service().as_str()
+            && is_known(context, &inventory, unit)
+        {
+            findings.refuse(
+                Code::Configuration,
+                format!(
+                    "container {} belongs to {unit} by its label, and runs in the project of {stack}; next: systemctl --user stop {unit}, or give one of them another project",
+                    container.name()
+                ),
+            );
+        }
+    }
+}
+
+/// The project of another stack, as far as it is known without asking compose.
+fn project_of(context: &Context, inventory: &Inventory, stack: &StackName) -> Option<String> {
+    let declared = inventory.stacks.get(stack)?.entry.compose.project.clone();
+    declared.or_else(|| StackState::load_if_any(&context.dirs, stack).ok()?.map(|state| state.project))
+}
+
+/// Whether a unit is declared, or the manager has it. What cannot be asked is taken as known: the container is not
+/// ours to replace then.
+fn is_known(context: &Context, inventory: &Inventory, unit: &str) -> bool {
+    if inventory.stacks.keys().any(|stack| stack.service().as_str() == unit) {
+        return true;
+    }
+    let Ok(unit) = UnitName::parse(unit) else { return false };
+    let loaded = context.manager().and_then(|manager| manager.observe_one(&unit, Detail::Unit));
+    loaded.map_or(true, |unit| unit.load_state != LoadState::NotFound)
+}

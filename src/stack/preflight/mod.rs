@@ -1,0 +1,180 @@
+//! Everything that must hold before a container is touched. All that does not is told, not only the first.
+
+mod containers;
+mod files;
+mod host;
+mod secrets;
+
+use std::fmt;
+
+use super::context::Context;
+use super::error::StackError;
+use crate::compose::{Compose, ComposeError, Model};
+use crate::digest::Sha256;
+use crate::error::chain;
+use crate::exit::Code;
+use crate::inventory::{Declared, Entry, Inventory};
+use crate::names::StackName;
+use crate::podman::{Container, Podman};
+
+/// Something that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The exit code that it alone leads to.
+    pub code: Code,
+    /// What: the object, what was expected, what was seen, what to do next.
+    pub problem: String,
+}
+
+/// A stack that may be applied.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What is declared.
+    pub entry: Entry,
+    /// The digest of the inventory file.
+    pub inventory: Sha256,
+    /// podman.
+    pub podman: Podman,
+    /// The stack's compose, with its project pinned.
+    pub compose: Compose,
+    /// What compose makes of the files.
+    pub model: Model,
+    /// The project's name.
+    pub project: String,
+    /// Every container of every project, as they were before.
+    pub containers: Vec<Container>,
+    /// What is not right and no reason to refuse.
+    pub warnings: Vec<String>,
+}
+
+/// What the checks find.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    refusals: Vec<Refusal>,
+    warnings: Vec<String>,
+}
+
+impl Findings {
+    fn refuse(&mut self, code: Code, problem: impl Into<String>) {
+        self.refusals.push(Refusal { code, problem: problem.into() });
+    }
+
+    fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+}
+
+/// The refusals of one preflight, never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusals(Vec<Refusal>);
+
+impl Refusals {
+    /// The code that wins: 78, 77, 69, 76, in this order.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        [Code::Configuration, Code::SecretPermissions, Code::Unreachable, Code::Refused]
+            .into_iter()
+            .find(|code| self.0.iter().any(|refusal| refusal.code == *code))
+            .unwrap_or(Code::Configuration)
+    }
+}
+
+impl fmt::Display for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [only] => f.write_str(&only.problem),
+            several => several.iter().enumerate().try_for_each(|(index, refusal)| {
+                let separator = if index == 0 { "" } else { "; " };
+                write!(f, "{separator}({}) {}", index + 1, refusal.problem)
+            }),
+        }
+    }
+}
+
+/// Checks a stack. Nothing is changed, and the registry is not asked: a host must come up offline.
+///
+/// # Errors
+/// Everything that does not hold.
+pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, StackError> {
+    let Declared { entry, sha256 } = Inventory::load_stack(&context.dirs, stack)?;
+    let mut findings = Findings::default();
+    files::check(&entry, &mut findings);
+    secrets::check(&entry, &mut findings);
+    let podman = host::check(context, &mut findings);
+    let containers = podman.as_ref().and_then(|podman| containers::list(podman, &mut findings));
+    let compose = podman.as_ref().map(|podman| context.compose(podman, stack, &entry));
+    // compose would say again what is missing, with more words, and might repeat lines of a malformed env file.
+    let readable = findings.refusals.iter().all(|refusal| refusal.code == Code::Unreachable);
+    let read = compose.and_then(|compose| read_model(context, compose, readable, &mut findings));
+    if let (Some((_, model)), Some(containers)) = (&read, &containers) {
+        containers::check(context, stack, model, containers, &mut findings);
+    }
+    match (podman, containers, read) {
+        (Some(podman), Some(containers), Some((compose, model))) if findings.refusals.is_empty() => {
+            Ok(Prepared {
+                project: model.project.clone().unwrap_or_default(),
+                entry,
+                inventory: sha256,
+                podman,
+                compose,
+                model,
+                containers,
+                warnings: findings.warnings,
+            })
+        }
+        _ => Err(StackError::Refused { stack: stack.clone(), refusals: Refusals(findings.refusals) }),
+    }
+}
+
+fn read_model(
+    context: &Context,
+    compose: Result<Compose, ComposeError>,
+    readable: bool,
+    findings: &mut Findings,
+) -> Option<(Compose, Model)> {
+    let read = compose.and_then(|mut compose| {
+        if !readable {
+            return Ok(None);
+        }
+        let model = compose.model(&context.dirs)?;
+        Ok(Some((compose, model)))
+    });
+    match read {
+        Ok(Some((compose, model))) => {
+            if model.services.is_empty() {
+                findings
+                    .refuse(Code::Configuration, "the compose files have no service in the enabled profiles");
+            }
+            for (name, _) in model.services.iter().filter(|(_, service)| service.splits_health_check) {
+                findings.warn(format!(
+                    "service {name}: podman splits the arguments of its health check at their blanks; write it as CMD-SHELL"
+                ));
+            }
+            Some((compose, model))
+        }
+        Ok(None) => None,
+        Err(error) => {
+            let problem = chain(&error);
+            findings.refuse(StackError::from(error).code(), problem);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_told_and_the_gravest_code_wins() {
+        let refusal = |code, problem: &str| Refusal { code, problem: problem.to_owned() };
+        let one = Refusals(vec![refusal(Code::Unreachable, "no socket")]);
+        assert_eq!((one.to_string().as_str(), one.code()), ("no socket", Code::Unreachable));
+        let both = Refusals(vec![
+            refusal(Code::Unreachable, "no socket"),
+            refusal(Code::SecretPermissions, "others can read it"),
+        ]);
+        assert_eq!(both.to_string(), "(1) no socket; (2) others can read it");
+        assert_eq!(both.code(), Code::SecretPermissions);
+    }
+}

@@ -1,0 +1,339 @@
+//! The verdict over the containers of a stack, as they are at one moment.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use crate::podman::{Inspected, parse_time};
+
+/// How much of a health check's output a message shows. Characters.
+const OUTPUT_SHOWN: usize = 300;
+
+/// What podman needs to start the first health check of a container, beyond the check's own interval: a transient
+/// timer, made by `systemd-run`. Generous, for a machine that is starting 50 stacks.
+const FIRST_CHECK: Duration = Duration::from_secs(30);
+
+/// What a service must have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// How many containers.
+    pub replicas: usize,
+    /// The image's reference and its id, if the image is here; none for a service without one.
+    pub image: Option<(String, String)>,
+}
+
+/// One container of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// Its service.
+    pub service: String,
+    /// What podman says of it.
+    pub container: Inspected,
+}
+
+/// Why something is not up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The container, or the service that lacks one.
+    pub what: String,
+    /// Expected, and seen.
+    pub why: String,
+    /// The command that shows more.
+    pub next: String,
+}
+
+/// The verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything is as expected.
+    Up,
+    /// Not yet, and it may still come: at the latest look again at this moment.
+    Wait {
+        /// When something is due by itself: the end of `stable_for`.
+        due: Option<SystemTime>,
+        /// What is not up yet.
+        problems: Vec<Problem>,
+        /// The containers whose health is `starting`.
+        starting: Vec<String>,
+    },
+    /// Something that does not mend itself.
+    Down(Vec<Problem>),
+}
+
+enum One {
+    Good,
+    /// Good at this moment, if nothing happens.
+    Due(SystemTime, String),
+    /// A health check has not said its word.
+    Starting(String),
+    NotYet(String),
+    Never(String),
+}
+
+/// Judges containers against what is expected of their services.
+#[must_use]
+pub fn judge(
+    expected: &BTreeMap<String, Expected>,
+    observed: &[Observed],
+    stable_for: Duration,
+    now: SystemTime,
+) -> Verdict {
+    let (mut never, mut problems, mut starting) = (Vec::new(), Vec::new(), Vec::new());
+    let mut due: Option<SystemTime> = None;
+    for (service, wanted) in expected {
+        let own: Vec<&Observed> = observed.iter().filter(|one| one.service == *service).collect();
+        if own.len() < wanted.replicas {
+            problems.push(Problem {
+                what: format!("service {service}"),
+                why: format!("expected {} containers, found {}", wanted.replicas, own.len()),
+                next: "podman ps --all".to_owned(),
+            });
+        }
+        for Observed { container, .. } in own {
+            let why = match judge_one(container, wanted, stable_for, now) {
+                One::Good => continue,
+                One::Due(at, why) => {
+                    due = Some(due.map_or(at, |other| other.min(at)));
+                    why
+                }
+                One::Starting(why) => {
+                    starting.push(container.id.clone());
+                    why
+                }
+                One::NotYet(why) => why,
+                One::Never(why) => {
+                    never.push(problem(container, why));
+                    continue;
+                }
+            };
+            problems.push(problem(container, why));
+        }
+    }
+    if !never.is_empty() {
+        never.extend(problems);
+        return Verdict::Down(never);
+    }
+    if problems.is_empty() { Verdict::Up } else { Verdict::Wait { due, problems, starting } }
+}
+
+fn problem(container: &Inspected, why: String) -> Problem {
+    let command = if container.state.health.status.is_empty() { "logs --tail 50" } else { "inspect" };
+    Problem {
+        what: format!("container {}", container.name),
+        why,
+        next: format!("podman {command} {}", container.name),
+    }
+}
+
+fn judge_one(container: &Inspected, wanted: &Expected, stable_for: Duration, now: SystemTime) -> One {
+    if let Some((reference, id)) = &wanted.image
+        && container.image != *id
+    {
+        let (expected, seen) = (short(id), short(&container.image));
+        return One::Never(format!("runs image {seen}, but {reference} is {expected}"));
+    }
+    let state = &container.state;
+    match state.status.as_str() {
+        "running" => running(container, stable_for, now),
+        "exited" | "stopped" => exited(container),
+        "created" | "configured" | "initialized" => {
+            let mut why = "was created and not started".to_owned();
+            if !state.error.is_empty() {
+                // Nobody waits for the impossible: podman has tried.
+                why = format!("{why}: {}", state.error);
+                return One::Never(why);
+            }
+            One::NotYet(why)
+        }
+        other => One::NotYet(format!("is {other}")),
+    }
+}
+
+fn running(container: &Inspected, stable_for: Duration, now: SystemTime) -> One {
+    let health = &container.state.health;
+    let started = parse_time(&container.state.started_at);
+    match health.status.as_str() {
+        "healthy" => One::Good,
+        "starting" => {
+            let interval =
+                Duration::from_nanos(u64::try_from(container.config.healthcheck.interval).unwrap_or(0));
+            let late = started.is_some_and(|at| now > at + interval + FIRST_CHECK) && health.log.is_empty();
+            if late {
+                return One::NotYet(
+                    "stays \"starting\": its health check has never run (podman runs it through systemd-run; is that in PATH?)"
+                        .to_owned(),
+                );
+            }
+            One::Starting(format!("is \"starting\"{}", last_check(container)))
+        }
+        "unhealthy" => One::Starting(format!(
+            "is unhealthy, {} checks failed in a row{}",
+            health.failing_streak,
+            last_check(container)
+        )),
+        _ => match started.map(|at| at + stable_for) {
+            Some(at) if at <= now => One::Good,
+            Some(at) => One::Due(at, unstable(container, stable_for)),
+            // A time that cannot be read: the container runs, and more cannot be said.
+            None => One::Good,
+        },
+    }
+}
+
+fn unstable(container: &Inspected, stable_for: Duration) -> String {
+    let mut why = format!("has not run for {} yet", humantime::format_duration(stable_for));
+    if container.restart_count > 0 {
+        why = format!("{why}; it was started again {} times", container.restart_count);
+    }
+    why
+}
+
+/// A container that ended. One that is meant to finish has no restart policy and ends with 0.
+fn exited(container: &Inspected) -> One {
+    let state = &container.state;
+    let policy = container.host_config.restart_policy.name.as_str();
+    let mut why = format!("ended with exit code {}", state.exit_code);
+    if state.oom_killed {
+        why.push_str(" (out of memory)");
+    }
+    match (policy, state.exit_code) {
+        ("" | "no" | "on-failure", 0) => One::Good,
+        ("" | "no", _) => One::Never(why),
+        _ => {
+            why =
+                format!("{why}; it was started again {} times (restart: {policy})", container.restart_count);
+            One::NotYet(why)
+        }
+    }
+}
+
+fn last_check(container: &Inspected) -> String {
+    let Some(check) = container.state.health.log.last() else { return String::new() };
+    let output = crate::process::one_line(&check.output);
+    let shown: String = output.chars().take(OUTPUT_SHOWN).collect();
+    if shown.is_empty() {
+        format!("; the last check ended with {}", check.exit_code)
+    } else {
+        format!("; the last check ended with {}: {shown}", check.exit_code)
+    }
+}
+
+fn short(id: &str) -> String {
+    id.trim_start_matches("sha256:").chars().take(12).collect()
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} (`{}`)", self.what, self.why, self.next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-02-13T10:00:00Z";
+
+    /// A container that is up; each test breaks one thing.
+    fn container(state: &str, more: &str) -> Observed {
+        let json = format!(
+            r#"{{"Id": "id", "Name": "web-1", "Image": "new", "State": {state}{}{more}}}"#,
+            if more.is_empty() { "" } else { ", " }
+        );
+        Observed { service: "web".to_owned(), container: serde_json::from_str(&json).unwrap() }
+    }
+
+    fn verdict(observed: &[Observed]) -> Verdict {
+        let image = Some(("app:1".to_owned(), "new".to_owned()));
+        let expected = BTreeMap::from([("web".to_owned(), Expected { replicas: 1, image })]);
+        judge(&expected, observed, Duration::from_secs(5), parse_time(NOW).unwrap())
+    }
+
+    fn why(verdict: &Verdict) -> String {
+        match verdict {
+            Verdict::Up => "up".to_owned(),
+            Verdict::Wait { problems, .. } => format!("wait: {}", problems[0].why),
+            Verdict::Down(problems) => format!("down: {}", problems[0].why),
+        }
+    }
+
+    const STABLE: &str = r#"{"Status": "running", "StartedAt": "2026-02-13T09:59:50Z"}"#;
+    const YOUNG: &str = r#"{"Status": "running", "StartedAt": "2026-02-13 17:59:58 +0800 AWST"}"#;
+
+    #[test]
+    fn running_long_enough_is_up_and_the_moment_is_told() {
+        assert_eq!(verdict(&[container(STABLE, "")]), Verdict::Up);
+        let Verdict::Wait { due, .. } = verdict(&[container(YOUNG, r#""RestartCount": 3"#)]) else {
+            panic!()
+        };
+        assert_eq!(due, parse_time("2026-02-13T10:00:03Z"));
+        assert_eq!(
+            why(&verdict(&[container(YOUNG, r#""RestartCount": 3"#)])),
+            "wait: has not run for 5s yet; it was started again 3 times"
+        );
+    }
+
+    #[test]
+    fn a_missing_container_and_a_wrong_image_are_told() {
+        assert_eq!(why(&verdict(&[])), "wait: expected 1 containers, found 0");
+        let mut wrong = container(STABLE, "");
+        wrong.container.image = "old".to_owned();
+        assert_eq!(why(&verdict(&[wrong])), "down: runs image old, but app:1 is new");
+    }
+
+    #[test]
+    fn health_decides_where_there_is_a_check() {
+        let with = |health: &str| {
+            let state = format!(
+                r#"{{"Status": "running", "StartedAt": "2026-02-13T09:59:59Z", "Health": {health}}}"#
+            );
+            why(&verdict(&[container(&state, "")]))
+        };
+        assert_eq!(with(r#"{"Status": "healthy"}"#), "up");
+        assert_eq!(with(r#"{"Status": "starting"}"#), "wait: is \"starting\"");
+        assert_eq!(
+            with(
+                r#"{"Status": "unhealthy", "FailingStreak": 4, "Log": [{"ExitCode": 1, "Output": "no\nanswer\n"}]}"#
+            ),
+            "wait: is unhealthy, 4 checks failed in a row; the last check ended with 1: no answer"
+        );
+        let state =
+            r#"{"Status": "running", "StartedAt": "2026-02-13T09:00:00Z", "Health": {"Status": "starting"}}"#;
+        assert!(
+            why(&verdict(&[container(state, "")])).starts_with("wait: stays \"starting\": its health check")
+        );
+    }
+
+    #[test]
+    fn what_is_meant_to_finish_may_finish() {
+        let ended = |code: u32, policy: &str| {
+            let state = format!(r#"{{"Status": "exited", "ExitCode": {code}}}"#);
+            let more =
+                format!(r#""HostConfig": {{"RestartPolicy": {{"Name": "{policy}"}}}}, "RestartCount": 7"#);
+            why(&verdict(&[container(&state, &more)]))
+        };
+        assert_eq!(ended(0, "no"), "up");
+        assert_eq!(ended(0, ""), "up");
+        assert_eq!(ended(0, "on-failure"), "up");
+        assert_eq!(ended(1, "no"), "down: ended with exit code 1");
+        assert_eq!(
+            ended(1, "always"),
+            "wait: ended with exit code 1; it was started again 7 times (restart: always)"
+        );
+        assert_eq!(
+            ended(0, "always"),
+            "wait: ended with exit code 0; it was started again 7 times (restart: always)"
+        );
+    }
+
+    #[test]
+    fn what_was_never_started_is_told_with_podmans_reason() {
+        assert_eq!(
+            why(&verdict(&[container(r#"{"Status": "created"}"#, "")])),
+            "wait: was created and not started"
+        );
+        assert_eq!(
+            why(&verdict(&[container(r#"{"Status": "created", "Error": "port in use"}"#, "")])),
+            "down: was created and not started: port in use"
+        );
+    }
+}

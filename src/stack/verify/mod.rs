@@ -1,0 +1,9 @@
+//! Is the stack up? Judging is a pure function over what podman says; waiting is beside it.
+
+mod judge;
+mod observe;
+mod wait;
+
+pub use judge::{Expected, Observed, Problem, Verdict, judge};
+pub use observe::{expected, observe};
+pub use wait::{Goal, Outcome, verify};
