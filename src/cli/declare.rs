@@ -9,14 +9,15 @@ use super::output;
 use crate::artifacts::Change;
 use crate::audit::settle::{LastLook, last_look};
 use crate::audit::{self, Options, Report, Trigger};
+use crate::compose::ComposeError;
 use crate::dirs::Dirs;
 use crate::error::{Error, chain};
 use crate::exit::Code;
 use crate::install;
-use crate::inventory::{EnvFile, Host, Inventory, Timespan, VerifyMode};
+use crate::inventory::{Entry, EnvFile, Host, Inventory, Timespan, VerifyMode};
 use crate::names::{StackName, UnitName};
 use crate::render::{self, Programs};
-use crate::stack::{self, add};
+use crate::stack::{self, Context, StackError, add};
 use crate::systemd::bus::BUS_DEADLINE;
 use crate::systemd::manager::{JobMode, Manager, Verb as JobVerb};
 
@@ -250,7 +251,11 @@ fn add(place: &Place, given: Add) -> Result<Code, Error> {
         rollback: given.rollback,
         allowed_drop_ins: given.allowed_drop_ins,
     };
-    let entry = add::entry(&place.dirs, &stack, given, &std::env::current_dir()?)?;
+    let mut entry = add::entry(&place.dirs, &stack, given, &std::env::current_dir()?)?;
+    adopt(&stack, &mut entry)?;
+    if let Some(project) = &entry.compose.project {
+        add::check_project(&place.dirs, &stack, project)?;
+    }
     if add::write(&place.dirs, &stack, &entry)? {
         output::print(&format!("wrote {}", place.dirs.inventory_file(&stack).display()))?;
     }
@@ -259,6 +264,55 @@ fn add(place: &Place, given: Add) -> Result<Code, Error> {
         output::print(&format!("next: systemctl --user start {}", stack.service()))?;
     }
     Ok(code)
+}
+
+/// Takes the project's name from compose itself, so that a running project keeps its containers and volumes, and says
+/// what is adopted. A host on which compose cannot be asked can still declare; what was not looked at is said.
+fn adopt(stack: &StackName, entry: &mut Entry) -> Result<(), Error> {
+    let context = Context::open()?;
+    let identity = match stack::adopt::identity(&context, stack, entry) {
+        Ok(identity) => identity,
+        // Not installed, or not running: whether compose accepts the files is then for the first start to say.
+        Err(error) if cannot_ask(&error) => {
+            tracing::warn!("{stack}: not looked for containers and volumes to adopt: {}", chain(&error));
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    output::print(&format!("project {}: services {}", identity.project, identity.services.join(", ")))?;
+    if entry.compose.project.is_none() {
+        entry.compose.project = Some(identity.project.clone());
+    }
+    let adoption = match stack::adopt::survey(&context, &identity.project) {
+        Ok(adoption) => adoption,
+        Err(error) => {
+            tracing::warn!("{stack}: not looked for containers and volumes to adopt: {}", chain(&error));
+            return Ok(());
+        }
+    };
+    for container in &adoption.containers {
+        let state = if container.running { "running" } else { "not running" };
+        output::print(&format!("adopts container {} ({state})", container.name))?;
+    }
+    for volume in &adoption.volumes {
+        output::print(&format!("adopts volume {volume}"))?;
+    }
+    for (volume, place) in &adoption.anonymous_volumes {
+        output::print(&format!("adopts anonymous volume {volume} at {place}"))?;
+    }
+    let recreated: Vec<&str> = adoption.recreated(stack).map(|container| container.name.as_str()).collect();
+    if !recreated.is_empty() {
+        tracing::warn!(
+            "{stack}: the first start recreates {}, to label them PODMAN_SYSTEMD_UNIT={}; volumes, anonymous ones too, are kept",
+            recreated.join(", "),
+            stack.service()
+        );
+    }
+    Ok(())
+}
+
+fn cannot_ask(error: &StackError) -> bool {
+    error.code() == Code::Unreachable || matches!(error, StackError::Compose(ComposeError::NoProvider { .. }))
 }
 
 fn sync(place: &Place, stacks: Vec<StackName>) -> Result<Code, Error> {

@@ -10,8 +10,6 @@ mod refusal;
 mod remove;
 mod repair;
 mod state;
-mod state;
-pub mod stop;
 pub mod stop;
 mod sync;
 pub mod verify;
