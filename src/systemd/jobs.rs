@@ -1,26 +1,20 @@
 //! Jobs of the manager, awaited without polling: several at a time, each within its own deadline, and stopped by a
 //! signal.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use futures_core::Stream;
-use zbus::{MatchRule, MessageStream, message};
-
 use super::bus::BusError;
-use super::manager::{self, JobMode, Manager, Verb};
+use super::manager::{JobMode, Manager, Verb};
 use super::runtime::Watch;
+use super::signals::{Change, Signals};
 use super::words::JobResult;
 use crate::names::UnitName;
-
-/// How many endings of jobs are kept for us while we are busy. A burst, such as a target's, is taken off the queue
-/// with every wait, so this bounds only what comes in between.
-const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 
 /// A job to be queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +85,7 @@ pub struct Jobs<'a> {
     stop: Option<Watch>,
     stopped: bool,
     waiting: VecDeque<JobRequest>,
-    running: BTreeMap<u32, Running>,
+    running: Vec<Running>,
     /// Events that are known and not yet told.
     events: VecDeque<JobEvent>,
     /// When the manager left the bus, if it did.
@@ -100,6 +94,7 @@ pub struct Jobs<'a> {
 
 #[derive(Debug)]
 struct Running {
+    job: u32,
     unit: UnitName,
     since: Instant,
 }
@@ -119,7 +114,7 @@ impl<'a> Jobs<'a> {
             stop: None,
             stopped: false,
             waiting: requests.into_iter().collect(),
-            running: BTreeMap::new(),
+            running: Vec::new(),
             events: VecDeque::new(),
             absent_since: None,
         }
@@ -169,34 +164,11 @@ impl<'a> Jobs<'a> {
     /// Before the first job is queued, or its end could be missed.
     fn subscribe(&mut self) -> Result<(), BusError> {
         let asked = "subscribe to the ends of jobs";
-        let bus = self.manager.bus();
+        let manager = &*self.manager;
+        let bus = manager.bus();
         let signals = bus.run(asked, bus.deadline(), async {
-            let connection = bus.connection();
-            let failed = |error| bus.failed(error, asked);
-            let removed = MatchRule::builder()
-                .msg_type(message::Type::Signal)
-                .sender(manager::SERVICE)
-                .interface(manager::INTERFACE)
-                .member("JobRemoved")
-                .path(manager::OBJECT)
-                .build()
-                .map_err(failed)?;
-            let owner = MatchRule::builder()
-                .msg_type(message::Type::Signal)
-                .sender("org.freedesktop.DBus")
-                .interface("org.freedesktop.DBus")
-                .member("NameOwnerChanged")
-                .arg(0, manager::SERVICE)
-                .build()
-                .map_err(failed)?;
-            let signals = Signals {
-                removed: MessageStream::for_match_rule(removed, connection, Some(QUEUE))
-                    .await
-                    .map_err(failed)?,
-                owner: MessageStream::for_match_rule(owner, connection, None).await.map_err(failed)?,
-                endings: BTreeMap::new(),
-            };
-            bus.call(manager::manager("Subscribe"), &(), asked).await?;
+            let signals = Signals::subscribe(bus, asked).await?;
+            manager.subscribe(asked).await?;
             Ok(signals)
         })?;
         self.signals = Some(signals);
@@ -228,40 +200,33 @@ impl<'a> Jobs<'a> {
         });
         let event = match queued {
             Ok(job) => {
-                let since = Instant::now();
-                let running = Running { unit: unit.clone(), since };
-                self.running.insert(job, running);
+                // A second request for a unit joins the job of the first.
+                self.running.push(Running { job, unit: unit.clone(), since: Instant::now() });
                 JobEvent::Queued { unit }
             }
             Err(error) => JobEvent::Over { unit, outcome: JobOutcome::Failed(error) },
         };
         self.events.push_back(event);
-        self.tell_endings();
+        self.heed_signals();
     }
 
     fn stop_now(&mut self) {
         self.stopped = true;
-        let running = std::mem::take(&mut self.running);
-        let waiting = std::mem::take(&mut self.waiting);
-        let running = running.into_values().map(|job| (job.unit, JobOutcome::StillRunning));
-        let waiting = waiting.into_iter().map(|request| (request.unit, JobOutcome::NotReached));
-        self.events.extend(running.chain(waiting).map(|(unit, outcome)| JobEvent::Over { unit, outcome }));
+        self.end_running(|_| true, |_| JobOutcome::StillRunning);
+        self.end_waiting(|| JobOutcome::NotReached);
     }
 
     /// Sleeps until a job ends, its time is over, we are told to stop, or the manager goes or comes.
     fn wait(&mut self) {
         let now = Instant::now();
         let bus = self.manager.bus();
-        let grace = self.absent_since.map(|since| (since + bus.deadline()).saturating_duration_since(now));
-        let limit = self
-            .running
-            .values()
-            .map(|job| (job.since + self.deadline).saturating_duration_since(now))
-            .chain(grace)
-            .min()
-            .unwrap_or_default();
+        let until =
+            |since: Instant, limit: Duration| limit.saturating_sub(now.saturating_duration_since(since));
+        let grace = self.absent_since.map(|since| until(since, bus.deadline()));
+        let limits = self.running.iter().map(|running| until(running.since, self.deadline));
+        let limit = limits.chain(grace).min().unwrap_or_default();
         let (signals, stop) = (&mut self.signals, &self.stop);
-        let woken = bus.runtime().block_on(limit, async {
+        let stopping = bus.runtime().block_on(limit, async {
             let mut stopping = pin!(async {
                 match stop {
                     Some(stop) => stop.readable().await,
@@ -269,66 +234,51 @@ impl<'a> Jobs<'a> {
                 }
             });
             poll_fn(|context| {
-                if let Some(signals) = signals.as_mut() {
-                    let taken = signals.take(context);
-                    if !matches!(taken, Taken::Nothing) {
-                        return Poll::Ready(Woken::Signals(taken));
-                    }
+                if signals.as_mut().is_some_and(|signals| signals.take(context)) {
+                    return Poll::Ready(false);
                 }
-                stopping.as_mut().poll(context).map(|_| Woken::Stop)
+                stopping.as_mut().poll(context).map(|_| true)
             })
             .await
         });
-        match woken {
-            Some(Woken::Stop) => self.stop_now(),
-            Some(Woken::Signals(Taken::Closed)) => {
-                let error = bus.failed(closed(), "follow the jobs");
-                self.fail_all(&error);
-            }
-            Some(Woken::Signals(Taken::ManagerGone)) => self.absent_since = Some(Instant::now()),
-            Some(Woken::Signals(Taken::ManagerBack)) => self.look_again(),
-            Some(Woken::Signals(Taken::Endings | Taken::Nothing)) => {}
+        match stopping {
+            Some(true) => self.stop_now(),
+            Some(false) => self.heed_signals(),
             None => self.drop_overdue(),
         }
-        self.tell_endings();
     }
 
-    /// Tells what became of the jobs that have ended.
-    fn tell_endings(&mut self) {
+    /// Acts on what the signals said since the last time.
+    fn heed_signals(&mut self) {
         let Some(signals) = &mut self.signals else {
             return;
         };
         // What is not ours belongs to somebody else's job; ours are known before their end is looked at here.
-        for (job, result) in std::mem::take(&mut signals.endings) {
-            if let Some(running) = self.running.remove(&job) {
-                self.events
-                    .push_back(JobEvent::Over { unit: running.unit, outcome: JobOutcome::Ended(result) });
-            }
+        let (endings, change) = (std::mem::take(&mut signals.endings), signals.change.take());
+        for (job, result) in endings {
+            self.end_running(|running| running.job == job, |_| JobOutcome::Ended(result.clone()));
+        }
+        match change {
+            None => {}
+            Some(Change::Closed) => self.fail_all(&self.manager.bus().failed(closed(), "follow the jobs")),
+            Some(Change::Gone) => self.absent_since = Some(Instant::now()),
+            Some(Change::Back) => self.look_again(),
         }
     }
 
     fn drop_overdue(&mut self) {
         let now = Instant::now();
         let bus = self.manager.bus();
-        if self.absent_since.is_some_and(|since| now.saturating_duration_since(since) >= bus.deadline()) {
-            let error = bus.failed(
-                zbus::Error::FDO(Box::new(zbus::fdo::Error::NameHasNoOwner(
-                    "the manager left the bus".to_owned(),
-                ))),
-                "follow the jobs",
-            );
-            self.fail_all(&error);
+        let waited = |since: Instant| now.saturating_duration_since(since);
+        if self.absent_since.is_some_and(|since| waited(since) >= bus.deadline()) {
+            self.fail_all(&bus.failed(left(), "follow the jobs"));
             return;
         }
-        let waited = |job: &Running| now.saturating_duration_since(job.since);
-        let (overdue, running) = std::mem::take(&mut self.running)
-            .into_iter()
-            .partition::<BTreeMap<_, _>, _>(|(_, job)| waited(job) >= self.deadline);
-        self.running = running;
-        self.events.extend(overdue.into_values().map(|job| JobEvent::Over {
-            outcome: JobOutcome::Overdue { waited: waited(&job) },
-            unit: job.unit,
-        }));
+        let deadline = self.deadline;
+        self.end_running(
+            |running| waited(running.since) >= deadline,
+            |running| JobOutcome::Overdue { waited: waited(running.since) },
+        );
     }
 
     /// After the manager came back (`daemon-reexec`): it keeps its jobs, but one may have ended in between, unheard.
@@ -340,9 +290,9 @@ impl<'a> Jobs<'a> {
         let (signals, running) = (&mut self.signals, &self.running);
         let gone = bus.run(asked, bus.deadline(), async {
             let mut looking = pin!(async {
-                bus.call(manager::manager("Subscribe"), &(), asked).await?;
+                manager.subscribe(asked).await?;
                 let mut gone = Vec::new();
-                for job in running.keys() {
+                for Running { job, .. } in running {
                     if !manager.has_job(*job).await? {
                         gone.push(*job);
                     }
@@ -359,25 +309,34 @@ impl<'a> Jobs<'a> {
         });
         match gone {
             Ok(gone) => {
-                self.tell_endings();
-                for job in gone {
-                    if let Some(running) = self.running.remove(&job) {
-                        self.events
-                            .push_back(JobEvent::Over { unit: running.unit, outcome: JobOutcome::Vanished });
-                    }
-                }
+                // First the ends that were heard after all.
+                self.heed_signals();
+                self.end_running(|running| gone.contains(&running.job), |_| JobOutcome::Vanished);
             }
             Err(error) => self.fail_all(&error),
         }
     }
 
     fn fail_all(&mut self, error: &BusError) {
-        let running = std::mem::take(&mut self.running);
+        self.absent_since = None;
+        self.end_running(|_| true, |_| JobOutcome::Failed(error.clone()));
+        self.end_waiting(|| JobOutcome::Failed(error.clone()));
+    }
+
+    fn end_running(&mut self, is_over: impl Fn(&Running) -> bool, outcome: impl Fn(&Running) -> JobOutcome) {
+        let (over, running) = std::mem::take(&mut self.running).into_iter().partition(is_over);
+        self.running = running;
+        let over: Vec<Running> = over;
+        self.events.extend(
+            over.into_iter().map(|running| JobEvent::Over { outcome: outcome(&running), unit: running.unit }),
+        );
+    }
+
+    fn end_waiting(&mut self, outcome: impl Fn() -> JobOutcome) {
         let waiting = std::mem::take(&mut self.waiting);
-        let units =
-            running.into_values().map(|job| job.unit).chain(waiting.into_iter().map(|request| request.unit));
-        self.events
-            .extend(units.map(|unit| JobEvent::Over { unit, outcome: JobOutcome::Failed(error.clone()) }));
+        let over =
+            waiting.into_iter().map(|request| JobEvent::Over { unit: request.unit, outcome: outcome() });
+        self.events.extend(over);
     }
 }
 
@@ -420,60 +379,6 @@ fn closed() -> zbus::Error {
     std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()
 }
 
-enum Woken {
-    Signals(Taken),
-    Stop,
-}
-
-/// What came off the signal queues, the gravest first.
-enum Taken {
-    Closed,
-    ManagerGone,
-    ManagerBack,
-    Endings,
-    Nothing,
-}
-
-/// The signals that are listened to while jobs run.
-#[derive(Debug)]
-struct Signals {
-    removed: MessageStream,
-    owner: MessageStream,
-    /// The jobs that ended since this was last emptied.
-    endings: BTreeMap<u32, JobResult>,
-}
-
-impl Signals {
-    /// Takes all that is there, and leaves `context` to be woken by the next.
-    fn take(&mut self, context: &mut Context<'_>) -> Taken {
-        let mut taken = Taken::Nothing;
-        loop {
-            match Pin::new(&mut self.removed).poll_next(context) {
-                Poll::Pending => break,
-                Poll::Ready(None | Some(Err(_))) => return Taken::Closed,
-                Poll::Ready(Some(Ok(signal))) => {
-                    let body = signal.body();
-                    if let Ok((_, job, _, result)) =
-                        body.deserialize::<(u32, zbus::ObjectPath<'_>, &str, &str)>()
-                        && let Some(job) = manager::job_id(job.as_str())
-                    {
-                        self.endings.insert(job, JobResult::from(result));
-                        taken = Taken::Endings;
-                    }
-                }
-            }
-        }
-        loop {
-            match Pin::new(&mut self.owner).poll_next(context) {
-                Poll::Pending => return taken,
-                Poll::Ready(None | Some(Err(_))) => return Taken::Closed,
-                Poll::Ready(Some(Ok(signal))) => {
-                    let body = signal.body();
-                    if let Ok((_, _, new)) = body.deserialize::<(&str, &str, &str)>() {
-                        taken = if new.is_empty() { Taken::ManagerGone } else { Taken::ManagerBack };
-                    }
-                }
-            }
-        }
-    }
+fn left() -> zbus::Error {
+    zbus::fdo::Error::NameHasNoOwner("the manager left the bus".to_owned()).into()
 }

@@ -24,6 +24,9 @@ const PROPERTIES_INTERFACE: &str = "org.freedesktop.DBus.Properties";
 /// Its error for a process that no unit of this manager started.
 const NO_UNIT_FOR_PID: &str = "org.freedesktop.systemd1.NoUnitForPID";
 
+/// Its error for a connection that it sends its signals on already; it remembers that when it executes itself anew.
+const ALREADY_SUBSCRIBED: &str = "org.freedesktop.systemd1.AlreadySubscribed";
+
 /// The bus's error for an object that is gone, such as a job that has ended.
 const UNKNOWN_OBJECT: &str = "org.freedesktop.DBus.Error.UnknownObject";
 
@@ -255,6 +258,14 @@ impl Manager {
         &self.bus
     }
 
+    /// Has the manager send its signals on this connection.
+    pub(super) async fn subscribe(&self, asked: &str) -> Result<(), BusError> {
+        match self.bus.call(manager("Subscribe"), &(), asked).await {
+            Err(error) if !error.is_refusal(ALREADY_SUBSCRIBED) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) async fn enqueue_job(
         &self,
         verb: Verb,
@@ -322,7 +333,7 @@ type Row<'a> = (
 );
 
 /// A method of the manager object.
-pub(super) fn manager(member: &'static str) -> Call<'static> {
+fn manager(member: &'static str) -> Call<'static> {
     Call { destination: SERVICE, path: OBJECT, interface: INTERFACE, member }
 }
 

@@ -9,5 +9,6 @@ pub mod search_path;
 pub mod settings;
 pub mod unit_file;
 pub mod unit_text;
+mod signals;
 pub mod value;
 pub mod words;
