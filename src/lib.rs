@@ -18,6 +18,7 @@ pub mod lock;
 pub mod names;
 pub mod podman;
 pub mod process;
+pub mod progress;
 pub mod records;
 pub mod render;
 pub mod seal;

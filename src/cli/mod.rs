@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod declare;
+mod lifecycle;
 pub mod output;
 pub mod stackctl;
 pub mod update;

@@ -4,11 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::declare;
+use super::{declare, lifecycle};
 use crate::error::Error;
 use crate::exit::{Code, table};
-use crate::names::StackName;
-use crate::stack::{self, Context};
 
 #[derive(Parser)]
 #[command(name = "stackctl", version, about = "Declare, start, stop and repair Compose stacks under systemd user units", after_help = table())]
@@ -20,17 +18,9 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Verb {
     #[command(flatten)]
+    Lifecycle(lifecycle::Verb),
+    #[command(flatten)]
     Declare(declare::Verb),
-    /// Bring a stack up as it is declared; what its unit calls to start and reload
-    Apply {
-        /// The stack
-        stack: StackName,
-    },
-    /// Stop a stack's containers; what its unit calls to stop, and then a restart keeps them
-    Stop {
-        /// The stack
-        stack: StackName,
-    },
 }
 
 /// The program.
@@ -41,9 +31,7 @@ pub fn main() -> ExitCode {
 
 fn work(arguments: Arguments) -> Result<Code, Error> {
     match arguments.verb {
-        Verb::Declare(verb) => return declare::work(verb),
-        Verb::Apply { stack } => stack::apply::apply(&Context::open()?, &stack)?,
-        Verb::Stop { stack } => stack::stop::stop(&Context::open()?, &stack)?,
+        Verb::Lifecycle(verb) => lifecycle::work(verb),
+        Verb::Declare(verb) => declare::work(verb),
     }
-    Ok(Code::Done)
 }

@@ -60,3 +60,15 @@ pub enum ComposeError {
         directory: PathBuf,
     },
 }
+
+impl ComposeError {
+    /// Whether it failed only because this program was asked to end.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { source: ProcessError::Interrupted { .. }, .. }
+                | Self::Step { source: ProcessError::Interrupted { .. }, .. }
+        )
+    }
+}

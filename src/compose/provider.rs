@@ -116,6 +116,17 @@ impl Compose {
         Self::new(dirs, host, podman, stack, &entry, interrupt)
     }
 
+    /// The stack.
+    #[must_use]
+    pub fn stack(&self) -> &StackName {
+        &self.stack
+    }
+
+    /// The files that compose reads: the compose files, and the env files.
+    pub fn inputs(&self) -> (impl Iterator<Item = &Path>, impl Iterator<Item = &Path>) {
+        (self.files.iter().map(PathBuf::as_path), self.env_files.paths())
+    }
+
     /// The provider's kind.
     #[must_use]
     pub fn kind(&self) -> ProviderKind {

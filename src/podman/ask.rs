@@ -1,6 +1,6 @@
 //! The questions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -216,6 +216,26 @@ impl Podman {
             return Ok(());
         }
         Ok(self.command(timeout).arg("stop").args(ids).run(|_| {})?)
+    }
+
+    /// Starts containers again.
+    ///
+    /// # Errors
+    /// podman fails, or they do not stop and start in time.
+    pub fn restart(&self, ids: &[&str], timeout: Duration) -> Result<(), PodmanError> {
+        Ok(self.command(timeout).arg("restart").args(ids).run(|_| {})?)
+    }
+
+    /// The ids of all containers, whoever made them.
+    ///
+    /// # Errors
+    /// podman does not answer.
+    pub fn all_ids(&self) -> Result<BTreeSet<String>, PodmanError> {
+        let text = self
+            .command(ANSWER_TIMEOUT)
+            .args(["ps", "--all", "--external", "--quiet", "--no-trunc"])
+            .capture_text()?;
+        Ok(text.lines().map(|line| line.trim().to_owned()).collect())
     }
 
     /// What happens to the containers of one project, as it happens.

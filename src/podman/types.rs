@@ -90,6 +90,12 @@ impl Container {
         }
     }
 
+    /// The hash of what it was made from, as its provider takes it.
+    #[must_use]
+    pub fn config_hash(&self) -> Option<&str> {
+        self.label("io.podman.compose.config-hash").or_else(|| self.label("com.docker.compose.config-hash"))
+    }
+
     /// One of its labels, if it is not empty.
     #[must_use]
     pub fn label(&self, name: &str) -> Option<&str> {

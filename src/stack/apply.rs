@@ -1,56 +1,153 @@
-//! `stackctl apply`: what is declared of a stack becomes what runs.
+//! `stackctl apply`: what is declared of a stack becomes what runs. One process, one lock, from the first check to the
+//! last.
 
+use super::clean::clean;
 use super::context::Context;
 use super::error::StackError;
-use super::state::StackState;
+use super::preflight::{Prepared, preflight};
+use super::pull::pull_missing;
+use super::state::{Applied, StackState};
+use super::transaction::Transaction;
+use super::up::up;
+use super::verify::{Goal, Outcome, Problem, expected, verify};
 use crate::compose::Overlay;
 use crate::document::Document;
 use crate::error::Error;
-use crate::inventory::Inventory;
-use crate::journal;
-use crate::lock::Locked;
-use crate::names::StackName;
+use crate::inventory::VerifyMode;
+use crate::names::{StackName, UnitName};
+use crate::progress::Progress;
+use crate::systemd::manager::{JobMode, Verb};
+use crate::systemd::words::{ActiveState, JobType};
 
 /// Applies a stack.
 ///
 /// # Errors
-/// The stack is not declared well, somebody else is at work, or compose fails; see [`StackError`].
+/// Preflight refuses, somebody else is at work, compose fails, or in gate mode the stack does not come up.
 pub fn apply(context: &Context, stack: &StackName) -> Result<(), Error> {
-    let locked = Locked::take(
-        &context.dirs,
-        stack,
-        "apply",
-        context.host.lock_wait.duration(),
-        &context.interrupt,
-        |holder| tracing::info!(STACKWARDEN_STACK = stack.as_str(), "stack {stack}: waiting for {holder}"),
-    )
-    .map_err(StackError::from)?;
-    up(context, &locked)
+    Transaction::run(context, stack, "apply", |transaction| {
+        transaction.step("preflight")?;
+        let prepared = preflight(context, stack)?;
+        for warning in &prepared.warnings {
+            transaction.warn(warning);
+        }
+        apply_prepared(context, transaction, &prepared)
+    })
 }
 
-fn up(context: &Context, locked: &Locked) -> Result<(), Error> {
-    let stack = locked.stack();
-    let entry = Inventory::load_stack(&context.dirs, stack)?.entry;
-    let podman = context.podman().map_err(StackError::from)?;
-    let mut compose = context.compose(&podman, stack, &entry).map_err(StackError::from)?;
-    let model = compose.model(&context.dirs).map_err(StackError::from)?;
-    let overlay = Overlay::write(&context.dirs, stack, Some(&model))?;
-    let mut state = StackState::load_if_any(&context.dirs, stack)
+fn apply_prepared(
+    context: &Context,
+    transaction: &mut Transaction<'_>,
+    prepared: &Prepared,
+) -> Result<String, Error> {
+    let stack = transaction.stack().clone();
+    let mut progress = Progress::new();
+    let overlay = Overlay::write(&context.dirs, &stack, Some(&prepared.model))?;
+
+    transaction.step("pull")?;
+    for fetched in pull_missing(prepared, &overlay, &mut progress)? {
+        transaction.note(&fetched);
+    }
+
+    // A stop must find what an interrupted start leaves behind.
+    let path = StackState::path(&context.dirs, &stack);
+    let mut state = StackState::load_if_any(&context.dirs, &stack)
         .map_err(StackError::from)?
-        .unwrap_or_else(|| StackState::new(model.project.as_deref().unwrap_or_default(), compose.kind()));
-    state.project = model.project.clone().unwrap_or_default();
-    state.provider = compose.kind();
-    // Saved before anything starts: a stop must find what an interrupted start left behind.
-    state.store(&StackState::path(&context.dirs, stack))?;
-    let timeout = entry.startup_timeout.duration();
-    compose
-        .act(Some(&overlay), "start", ["up", "--detach", "--remove-orphans"], timeout, |_| {})
-        .map_err(StackError::from)?;
-    tracing::info!(
-        MESSAGE_ID = journal::TRANSACTION,
-        STACKWARDEN_STACK = stack.as_str(),
-        "stack {stack}: applied, {} services",
-        model.services.len()
-    );
-    Ok(())
+        .unwrap_or_else(|| StackState::new(&prepared.project, prepared.compose.kind()));
+    if (&state.project, state.provider) != (&prepared.project, prepared.compose.kind()) {
+        state.project.clone_from(&prepared.project);
+        state.provider = prepared.compose.kind();
+        state.applied = None;
+    }
+    state.store(&path)?;
+
+    transaction.step("clean")?;
+    for done in clean(context, prepared, &overlay)? {
+        transaction.note(&done);
+    }
+
+    transaction.step("apply")?;
+    progress.show("compose up");
+    let containers = up(prepared, &overlay, &mut progress)?;
+    let changed = changes(prepared, &containers);
+    state.applied = Some(Applied::of(prepared, &containers, &transaction.id()));
+    state.store(&path)?;
+
+    let services = prepared.model.services.len();
+    let summary = format!("applied, {services} services, {changed}");
+    match prepared.entry.verify.mode {
+        VerifyMode::Off => {}
+        VerifyMode::Detached => start_verification(context, &stack),
+        VerifyMode::Gate => {
+            transaction.step("verify")?;
+            gate(transaction, prepared, &mut progress)?;
+            return Ok(format!("{summary}; up"));
+        }
+    }
+    Ok(summary)
+}
+
+/// Verification inside the transaction.
+fn gate(
+    transaction: &mut Transaction<'_>,
+    prepared: &Prepared,
+    progress: &mut Progress,
+) -> Result<(), StackError> {
+    let expected = expected(&prepared.podman, &prepared.model)?;
+    let goal = Goal {
+        project: &prepared.project,
+        expected: &expected,
+        stable_for: prepared.entry.verify.stable_for.duration(),
+        timeout: prepared.entry.verify.timeout.duration(),
+        redactor: prepared.compose.redactor(),
+    };
+    let outcome = verify(&prepared.podman, &goal, |problems| progress.show(&waiting_for(problems)))?;
+    match outcome {
+        Outcome::Up => Ok(()),
+        Outcome::Down { problems, waited } => {
+            Err(StackError::NotUp { stack: transaction.stack().clone(), problems, waited })
+        }
+    }
+}
+
+pub(super) fn waiting_for(problems: &[Problem]) -> String {
+    let texts: Vec<String> =
+        problems.iter().map(|problem| format!("{} {}", problem.what, problem.why)).collect();
+    format!("waiting: {}", texts.join("; "))
+}
+
+/// A start of the unit pulls the verification in by itself; a reload does not, and neither does a person's apply.
+fn start_verification(context: &Context, stack: &StackName) {
+    let Ok(unit) = UnitName::instance_of("stack-verify@.service", stack.as_str()) else { return };
+    let started = context.manager().and_then(|manager| {
+        use crate::systemd::loaded::Detail;
+        let lifecycle = manager.observe_one(&stack.service(), Detail::Unit)?;
+        let starts = manager.unit_job(&stack.service())?.is_some_and(|job| {
+            !matches!(job.kind, JobType::Reload | JobType::TryReload | JobType::ReloadOrStart)
+        });
+        // Starting it while the unit is not active would start the unit.
+        let active = matches!(lifecycle.active_state, ActiveState::Active | ActiveState::Reloading);
+        if active && !starts {
+            manager.enqueue(Verb::Restart, &unit, JobMode::Replace)?;
+        }
+        Ok(())
+    });
+    if let Err(error) = started {
+        let reason = crate::error::chain(&error);
+        tracing::warn!(
+            STACKWARDEN_STACK = stack.as_str(),
+            "stack {stack}: the verification was not started ({reason}); next: stackctl verify {stack}"
+        );
+    }
+}
+
+/// What compose did, in words.
+fn changes(prepared: &Prepared, after: &[crate::podman::Container]) -> String {
+    let before: std::collections::BTreeSet<&str> =
+        prepared.containers.iter().map(|container| container.id.as_str()).collect();
+    let new: Vec<&str> = after
+        .iter()
+        .filter(|container| !before.contains(container.id.as_str()))
+        .map(crate::podman::Container::name)
+        .collect();
+    if new.is_empty() { "no container was replaced".to_owned() } else { format!("new: {}", new.join(", ")) }
 }

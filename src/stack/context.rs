@@ -27,10 +27,17 @@ impl Context {
     /// # Errors
     /// The environment or the host configuration is not usable.
     pub fn open() -> Result<Self, Error> {
+        Ok(Self { interrupt: Interrupt::catch()?, ..Self::open_plain()? })
+    }
+
+    /// As [`Context::open`], with signals left as they are: for what only reads, or becomes another program.
+    ///
+    /// # Errors
+    /// As [`Context::open`].
+    pub fn open_plain() -> Result<Self, Error> {
         let dirs = Dirs::from_env()?;
         let host = Host::load_or_default(&dirs).map_err(Error::Configuration)?;
-        let interrupt = Interrupt::catch()?;
-        Ok(Self { dirs, host, interrupt })
+        Ok(Self { dirs, host, interrupt: Interrupt::never() })
     }
 
     /// podman.

@@ -1,5 +1,7 @@
 //! How a transaction on a stack can end early, and with which code.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::compose::ComposeError;
@@ -7,12 +9,13 @@ use crate::document::ReadError;
 use crate::exit::Code;
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
-use crate::names::StackName;
+use crate::names::{StackName, UnitName};
 use crate::podman::PodmanError;
 use crate::process::ProcessError;
 use crate::systemd::bus::BusError;
 
 use super::preflight::Refusals;
+use super::verify::Problem;
 
 /// Why a transaction on a stack did not come to its end.
 #[derive(Debug, Error)]
@@ -30,6 +33,64 @@ pub enum StackError {
         stack: StackName,
         /// What does not hold.
         refusals: Refusals,
+    },
+    /// compose could not start the stack because something that others depend on is not up.
+    #[error("stack {stack} is not up, and compose gave up waiting for it: {}", list(problems))]
+    DependencyNotUp {
+        /// The stack.
+        stack: StackName,
+        /// What is wrong, by container.
+        problems: Vec<Problem>,
+        /// What compose said.
+        source: Box<ComposeError>,
+    },
+    /// compose could not start the stack.
+    #[error("{source}; its containers now: {containers}")]
+    Up {
+        /// The containers and their states.
+        containers: String,
+        /// What compose said.
+        source: Box<ComposeError>,
+    },
+    /// compose said that all is well, and it is not.
+    #[error("stack {stack}: service {service} has no container after `compose up`: {said}")]
+    NotMade {
+        /// The stack.
+        stack: StackName,
+        /// The service.
+        service: String,
+        /// The last error that compose printed.
+        said: String,
+    },
+    /// The verdict.
+    #[error("stack {stack} is not up{}: {}", after(*waited), list(problems))]
+    NotUp {
+        /// The stack.
+        stack: StackName,
+        /// What is wrong, by container.
+        problems: Vec<Problem>,
+        /// The time limit, if it was waited for to the end.
+        waited: Option<Duration>,
+    },
+    /// This program was asked to end.
+    #[error("stack {stack}: this program was asked to end, and did so before the step `{before}`")]
+    Interrupted {
+        /// The stack.
+        stack: StackName,
+        /// The step that was not taken.
+        before: &'static str,
+    },
+    /// The unit's job came to a bad end.
+    #[error(
+        "{unit}: expected it to be {wanted}, but its job ended as \"{result}\"; next: systemctl --user status {unit}"
+    )]
+    Job {
+        /// The unit.
+        unit: UnitName,
+        /// What was wanted.
+        wanted: &'static str,
+        /// systemd's word.
+        result: String,
     },
     /// Somebody else is at work.
     #[error(transparent)]
@@ -78,13 +139,17 @@ impl StackError {
         match self {
             Self::Inventory(_) | Self::Unknown { .. } => Code::Configuration,
             Self::Refused { refusals, .. } => refusals.code(),
+            Self::NotUp { .. } | Self::DependencyNotUp { .. } => Code::NotUp,
+            Self::Up { source, .. } => compose_code(source),
+            Self::NotMade { .. } | Self::Job { .. } | Self::StopUnclear { .. } => Code::Refused,
             Self::State(_) => Code::Io,
             Self::Lock(LockError::Io { .. }) => Code::CannotWrite,
-            Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => Code::TryLater,
+            Self::Interrupted { .. } | Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => {
+                Code::TryLater
+            }
             Self::Podman(error) => podman_code(error),
             Self::Compose(error) => compose_code(error),
             Self::Bus(error) | Self::StopUnread { source: error, .. } => error.code(),
-            Self::StopUnclear { .. } => Code::Refused,
         }
     }
 }
@@ -93,6 +158,14 @@ impl From<BusError> for StackError {
     fn from(error: BusError) -> Self {
         Self::Bus(Box::new(error))
     }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn after(waited: Option<Duration>) -> String {
+    waited.map_or_else(String::new, |waited| format!(" after {}", humantime::format_duration(waited)))
 }
 
 fn podman_code(error: &PodmanError) -> Code {

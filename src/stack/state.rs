@@ -1,14 +1,20 @@
 //! What is remembered of a stack: what it was last applied with. The published form is
 //! `docs/schema/stack-state.schema.json`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::preflight::Prepared;
+use crate::digest::Sha256;
 use crate::dirs::Dirs;
-use crate::document::{Document, ReadError};
+use crate::document::{Document, ReadError, read_bounded};
 use crate::inventory::ProviderKind;
 use crate::names::StackName;
+use crate::podman::Container;
+use crate::records;
 
 /// The file `stacks/<stack>.json` in the state directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +26,76 @@ pub struct StackState {
     pub project: String,
     /// The provider that made its containers.
     pub provider: ProviderKind,
+    /// What the last successful apply was made from; none before the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Applied>,
+}
+
+/// What an apply was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Applied {
+    /// The record of the transaction.
+    pub record: String,
+    /// When it was done.
+    pub at: String,
+    /// The digest of the inventory file.
+    pub inventory: Sha256,
+    /// The digests of the compose files.
+    pub compose_files: BTreeMap<PathBuf, Sha256>,
+    /// The digests of the env files, each taken with `key`: the digest of a short secret alone could be guessed.
+    pub env_files: BTreeMap<PathBuf, Sha256>,
+    /// The key of the digests of env files; new with every apply.
+    pub key: Sha256,
+    /// The config hash that each service's containers carry.
+    pub services: BTreeMap<String, String>,
+}
+
+impl Applied {
+    /// What `prepared` was made from, now that it runs in `containers`.
+    #[must_use]
+    pub fn of(prepared: &Prepared, containers: &[Container], record: &str) -> Self {
+        let key = random_key(record);
+        let (compose_files, env_files) = prepared.compose.inputs();
+        Self {
+            record: record.to_owned(),
+            at: records::timestamp(SystemTime::now()),
+            inventory: prepared.inventory,
+            compose_files: digests(compose_files, Sha256::of),
+            env_files: digests(env_files, |content| keyed(&key, content)),
+            key,
+            services: containers
+                .iter()
+                .filter(|container| container.is_of_a_service())
+                .filter_map(|container| {
+                    Some((container.service()?.to_owned(), container.config_hash()?.to_owned()))
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The digest of an env file's content.
+#[must_use]
+pub fn keyed(key: &Sha256, content: &[u8]) -> Sha256 {
+    Sha256::of_parts([key.to_string().as_bytes(), content])
+}
+
+/// A file that cannot be read has no digest; preflight has read them all a moment ago.
+fn digests<'a>(
+    paths: impl Iterator<Item = &'a Path>,
+    digest: impl Fn(&[u8]) -> Sha256,
+) -> BTreeMap<PathBuf, Sha256> {
+    paths.filter_map(|path| Some((path.to_owned(), digest(&read_bounded(path).ok()?)))).collect()
+}
+
+/// From the kernel; `salt` only makes two keys differ should it have nothing to give.
+fn random_key(salt: &str) -> Sha256 {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let read = fs_err::File::open("/dev/urandom").and_then(|file| file.take(32).read_to_end(&mut bytes));
+    let length = read.unwrap_or_default();
+    Sha256::of_parts([bytes.as_slice(), salt.as_bytes(), &length.to_le_bytes()])
 }
 
 impl Document for StackState {
@@ -31,7 +107,7 @@ impl StackState {
     /// The state of a stack that is applied for the first time.
     #[must_use]
     pub fn new(project: &str, provider: ProviderKind) -> Self {
-        Self { version: Self::VERSION, project: project.to_owned(), provider }
+        Self { version: Self::VERSION, project: project.to_owned(), provider, applied: None }
     }
 
     /// Where the state of `stack` is.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::context::Context;
 use super::error::StackError;
 use super::state::StackState;
+use super::transaction::{Transaction, tell};
 use crate::compose::{Compose, ComposeError};
 use crate::error::{Error, chain};
 use crate::inventory::{Inventory, ProviderKind};
 use crate::journal;
-use crate::lock::Locked;
 use crate::names::StackName;
 use crate::podman::{Container, Owner, Podman};
 use crate::systemd::bus::BusError;
@@ -104,21 +104,17 @@ fn ask(context: &Context, stack: &StackName, by_unit: bool) -> Result<Asked, Bus
 }
 
 fn stop_now(context: &Context, stack: &StackName) -> Result<(), Error> {
-    let waiting = |holder: &str| tell(stack, &format!("waiting for {holder}"));
-    let patience = context.host.lock_wait.duration();
-    let _locked = Locked::take(&context.dirs, stack, "stop", patience, &context.interrupt, waiting)
-        .map_err(StackError::from)?;
-    let podman = context.podman().map_err(StackError::from)?;
-    let found = containers(context, &podman, stack)?;
-    let running: Vec<&Container> = found.iter().filter(|container| container.is_running()).collect();
-    if running.is_empty() {
-        tell(stack, "no container of it runs");
-        return Ok(());
-    }
-    let count = running.len();
-    stop_containers(context, &podman, stack, &running)?;
-    tell(stack, &format!("stopped, {count} containers"));
-    Ok(())
+    Transaction::run(context, stack, "stop", |transaction| {
+        transaction.step("stop")?;
+        let podman = context.podman().map_err(StackError::from)?;
+        let found = containers(context, &podman, stack)?;
+        let running: Vec<&Container> = found.iter().filter(|container| container.is_running()).collect();
+        if running.is_empty() {
+            return Ok("no container of it runs".to_owned());
+        }
+        stop_containers(context, &podman, stack, &running)?;
+        Ok(format!("stopped, {} containers", running.len()))
+    })
 }
 
 /// The containers of the stack: by project, as it was last applied or is declared, and by the label that names its
@@ -186,14 +182,6 @@ fn compose_stop(
         },
     };
     compose.act(None, "stop", ["stop"], STOP_TIMEOUT, |_| {})
-}
-
-fn tell(stack: &StackName, what: &str) {
-    tracing::info!(
-        MESSAGE_ID = journal::TRANSACTION,
-        STACKWARDEN_STACK = stack.as_str(),
-        "stack {stack}: {what}"
-    );
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 mod judge;
 mod observe;
+mod run;
 mod wait;
 
 pub use judge::{Expected, Observed, Problem, Verdict, judge};
 pub use observe::{expected, observe};
+pub use run::run;
 pub use wait::{Goal, Outcome, verify};

@@ -1,0 +1,50 @@
+//! `stackctl restart`: the unit is restarted, and the verdict waited for, in every verify mode.
+
+use std::time::{Duration, SystemTime};
+
+use super::context::Context;
+use super::error::StackError;
+use super::verify;
+use crate::error::Error;
+use crate::exit::Code;
+use crate::inventory::{Inventory, VerifyMode};
+use crate::names::StackName;
+use crate::records;
+use crate::systemd::manager::{JobMode, Verb};
+
+/// What a restart may take beyond the bounds of its steps. The unit has a timeout of its own, which ends it earlier.
+const MARGIN: Duration = Duration::from_secs(15 * 60);
+
+/// Restarts a stack's unit and waits until the stack is up, or is not.
+///
+/// # Errors
+/// The unit does not come up, or the stack does not.
+pub fn restart(context: &Context, stack: &StackName) -> Result<Code, Error> {
+    let entry = Inventory::load_stack(&context.dirs, stack)?.entry;
+    let unit = stack.service();
+    let begin = records::timestamp(SystemTime::now());
+    let deadline = context.host.lock_wait.duration()
+        + entry.pull_timeout.duration()
+        + entry.startup_timeout.duration()
+        + entry.verify.timeout.duration()
+        + MARGIN;
+    let mut manager = context.manager().map_err(StackError::from)?;
+    let result =
+        manager.run_job(Verb::Restart, &unit, JobMode::Replace, deadline).map_err(StackError::from)?;
+    if !result.is_success() {
+        // What the unit's own apply said is more than the job's result.
+        let record =
+            records::newest(&context.dirs, stack, &["apply"]).filter(|record| record.started >= begin);
+        if let Some(outcome) = record.and_then(|record| record.outcome).filter(|outcome| outcome.code != 0) {
+            let code = Code::ALL.iter().find(|code| code.number() == outcome.code).copied();
+            tracing::error!(STACKWARDEN_STACK = stack.as_str(), "{}", outcome.message);
+            return Ok(code.unwrap_or(Code::Unexpected));
+        }
+        let result = result.to_string();
+        return Err(StackError::Job { unit, wanted: "restarted", result }.into());
+    }
+    if entry.verify.mode != VerifyMode::Gate {
+        verify::run(context, stack, None)?;
+    }
+    Ok(Code::Done)
+}

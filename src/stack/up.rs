@@ -1,0 +1,101 @@
+//! `compose up`, and what is said when it fails.
+
+use std::time::Duration;
+
+use super::error::StackError;
+use super::preflight::Prepared;
+use super::verify::{Problem, Verdict, expected, judge, observe};
+use crate::compose::{ComposeError, Overlay};
+use crate::podman::Container;
+use crate::progress::Progress;
+
+/// Starts what is declared. compose replaces what changed and leaves the rest alone.
+///
+/// # Errors
+/// It fails, or does not end in time: with a verdict if a dependency is not healthy, else with the state of the
+/// containers.
+pub fn up(
+    prepared: &Prepared,
+    overlay: &Overlay,
+    progress: &mut Progress,
+) -> Result<Vec<Container>, StackError> {
+    let timeout = prepared.entry.startup_timeout.duration();
+    let mut last = String::new();
+    let started = prepared.compose.act(
+        Some(overlay),
+        "start",
+        ["up", "--detach", "--remove-orphans"],
+        timeout,
+        |line| {
+            progress.show(line);
+            if line.contains("rror") {
+                line.clone_into(&mut last);
+            }
+        },
+    );
+    if let Err(error) = started {
+        return Err(diagnose(prepared, error));
+    }
+    let containers = prepared.podman.project_containers(&prepared.project)?;
+    // podman-compose (1.3) also says 0 when a container could not be made.
+    let lacking = prepared.model.services.iter().find(|(name, service)| {
+        let found =
+            containers.iter().filter(|one| one.is_of_a_service() && one.service() == Some(name.as_str()));
+        found.count() < usize::try_from(service.replicas).unwrap_or(usize::MAX)
+    });
+    match lacking {
+        None => Ok(containers),
+        Some((service, _)) => Err(StackError::NotMade {
+            stack: prepared.compose.stack().clone(),
+            service: service.clone(),
+            said: if last.is_empty() { "compose reported no error".to_owned() } else { last },
+        }),
+    }
+}
+
+/// compose waits for `depends_on: service_healthy` itself. If that is what failed, the verdict says more than compose
+/// does; otherwise what is told is what compose said, and what the containers are doing.
+fn diagnose(prepared: &Prepared, error: ComposeError) -> StackError {
+    // Also when we were asked to end: two short questions.
+    let podman = prepared.podman.uninterrupted();
+    let Ok(observed) = observe(&podman, &prepared.project) else { return error.into() };
+    let stack = prepared.compose.stack().clone();
+    let awaited: Vec<&str> = prepared
+        .model
+        .services
+        .values()
+        .flat_map(|service| service.depends_on.keys())
+        .map(String::as_str)
+        .collect();
+    let mut wanted = expected(&podman, &prepared.model).unwrap_or_default();
+    wanted.retain(|name, _| awaited.contains(&name.as_str()));
+    let verdict = judge(&wanted, &observed, Duration::ZERO, std::time::SystemTime::now());
+    let redactor = prepared.compose.redactor();
+    let problems: Vec<Problem> = match verdict {
+        Verdict::Up => Vec::new(),
+        Verdict::Down(problems) | Verdict::Wait { problems, .. } => problems,
+    }
+    .into_iter()
+    .filter(|problem| observed.iter().any(|one| problem.what == format!("container {}", one.container.name)))
+    .map(|problem| Problem { why: redactor.redact(&problem.why), ..problem })
+    .collect();
+    let interrupted = error.is_interrupted();
+    if !problems.is_empty() && !interrupted {
+        return StackError::DependencyNotUp { stack, problems, source: Box::new(error) };
+    }
+    let containers: Vec<String> = observed
+        .iter()
+        .map(|one| {
+            let (state, health) = (&one.container.state.status, &one.container.state.health.status);
+            if health.is_empty() {
+                format!("{} {state}", one.container.name)
+            } else {
+                format!("{} {state} ({health})", one.container.name)
+            }
+        })
+        .collect();
+    StackError::Up {
+        containers: if containers.is_empty() { "none".to_owned() } else { containers.join(", ") },
+        source: Box::new(error),
+    }
+}
