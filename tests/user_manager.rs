@@ -3,7 +3,7 @@
     clippy::disallowed_methods,
     reason = "the rules for reading state are for the product; these are a test's files"
 )]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, a failed step is a panic with its place")]
+#![expect(clippy::unwrap_used, reason = "in a test, a failed step is a panic with its place")]
 
 mod support;
 
