@@ -322,31 +322,6 @@ fn a_stop_command_can_tell_a_restart_from_a_stop() {
     }
 }
 
-/// Run by the test below as the command of a unit.
-#[test]
-#[ignore = "the other half of a test"]
-fn own_unit_child() {
-    let client = Client::connect(&Dirs::from_env().unwrap(), DEADLINE).unwrap();
-    println!("own unit: {}", client.own_unit().unwrap().unwrap());
-}
-
-#[test]
-fn a_process_finds_its_unit() {
-    let manager = Manager::start();
-    let out = manager.dir().join("out");
-    manager.write_unit(
-        "me@x.service",
-        &format!(
-            "[Service]\nType=oneshot\nExecStart={} --exact own_unit_child --ignored --nocapture\nStandardOutput=file:{}\n",
-            std::env::current_exe().unwrap().display(),
-            out.display()
-        ),
-    );
-    manager.systemctl(&["start", "me@x.service"]);
-    let printed = fs_err::read_to_string(out).unwrap();
-    assert!(printed.contains("own unit: me@x.service\n"), "{printed}");
-}
-
 #[test]
 fn jobs_outlive_a_manager_that_executes_itself_anew() {
     let manager = Manager::start();

@@ -21,9 +21,6 @@ const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
 const JOB_INTERFACE: &str = "org.freedesktop.systemd1.Job";
 const PROPERTIES_INTERFACE: &str = "org.freedesktop.DBus.Properties";
 
-/// Its error for a process that no unit of this manager started.
-const NO_UNIT_FOR_PID: &str = "org.freedesktop.systemd1.NoUnitForPID";
-
 /// Its error for a connection that it sends its signals on already; it remembers that when it executes itself anew.
 const ALREADY_SUBSCRIBED: &str = "org.freedesktop.systemd1.AlreadySubscribed";
 
@@ -233,24 +230,6 @@ impl Manager {
                 Err(error) if error.is_refusal(UNKNOWN_OBJECT) => Ok(None),
                 Err(error) => Err(error),
             }
-        })
-    }
-
-    /// The unit of this manager that this process belongs to; `None` in a login shell.
-    ///
-    /// # Errors
-    /// As [`Manager::state`].
-    pub fn own_unit(&self) -> Result<Option<UnitName>, BusError> {
-        let asked = "find the unit of this process";
-        self.operation(asked, async {
-            let pid = (std::process::id(),);
-            let path: OwnedObjectPath = match self.ask(manager("GetUnitByPID"), &pid, asked).await {
-                Ok(path) => path,
-                Err(error) if error.is_refusal(NO_UNIT_FOR_PID) => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            let id: String = self.property(path.as_str(), UNIT_INTERFACE, "Id", asked).await?;
-            UnitName::parse(&id).map(Some).map_err(|error| BusError::not_understood(asked, error))
         })
     }
 
