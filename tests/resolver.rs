@@ -10,6 +10,8 @@ mod hostile;
 mod texts;
 #[path = "resolver/tree.rs"]
 mod tree;
+#[path = "resolver/wants.rs"]
+mod wants;
 
 mod support;
 

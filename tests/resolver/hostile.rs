@@ -150,7 +150,7 @@ fn permissions_are_told_to_who_does_not_have_them() {
     }
     let two = Two::new();
     write(two.at("a/x.service"), SERVICE);
-    let forbid = |path| fs_err::set_permissions(two.at(path), PermissionsExt::from_mode(0o0)).unwrap();
+    let forbid = |path| fs_err::set_permissions(two.at(path), PermissionsExt::from_mode(0o000)).unwrap();
     forbid("a/x.service");
     assert!(matches!(two.resolve("x.service").state, DiskState::NotFound(NotFound::Unreadable(_))));
     forbid("a");
