@@ -4,8 +4,12 @@
 //! `STACKWARDEN_TREES` sets the number of trees, `STACKWARDEN_SEED` the first one's seed.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, a failed step is a panic with its place")]
 
+#[path = "resolver/chance.rs"]
+mod chance;
 #[path = "resolver/hostile.rs"]
 mod hostile;
+#[path = "resolver/kinds.rs"]
+mod kinds;
 #[path = "resolver/texts.rs"]
 mod texts;
 #[path = "resolver/tree.rs"]

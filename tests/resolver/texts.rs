@@ -6,8 +6,8 @@ use stackwarden::names::UnitName;
 use stackwarden::systemd::unit_file::UnitFile;
 use stackwarden::systemd::unit_text::UnitText;
 
+use super::chance::Chance;
 use super::support::{Manager, write};
-use super::tree::Chance;
 use super::{number, show, unquoted};
 
 const LINES: &[&str] = &[

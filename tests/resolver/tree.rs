@@ -9,50 +9,8 @@ use std::path::{Path, PathBuf};
 
 use stackwarden::names::UnitName;
 
-/// Xorshift64*: small, and the same everywhere.
-pub struct Chance(u64);
-
-impl Chance {
-    pub fn new(seed: u64) -> Self {
-        // Neighbouring seeds must not give similar trees.
-        let mut chance = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        for _ in 0..8 {
-            chance.next();
-        }
-        chance
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
-    }
-
-    pub fn percent(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        from.get(self.below(from.len())).unwrap()
-    }
-
-    /// One of the items, by weight.
-    pub fn weigh<T: Copy>(&mut self, from: &[(usize, T)]) -> T {
-        let mut left = self.below(from.iter().map(|(weight, _)| weight).sum());
-        for (weight, item) in from {
-            match left.checked_sub(*weight) {
-                None => return *item,
-                Some(rest) => left = rest,
-            }
-        }
-        unreachable!("the weights add up")
-    }
-}
+use super::chance::Chance;
+use super::kinds::{CONFS, COPIES, Conf, Copies, DOTS, Dot, NAMES};
 
 /// Where trees grow.
 pub struct Places {
@@ -80,110 +38,6 @@ impl Places {
         }
     }
 }
-
-#[derive(Clone, Copy)]
-enum Copies {
-    File,
-    Empty,
-    Null,
-    CharacterDevice,
-    Linked { relative: bool },
-    LinkedTwice,
-    LinkedToSearchPath,
-    Dangling,
-    Loop,
-    ToDirectory,
-    ToSocket,
-    Alias,
-    AliasRelative,
-    AliasSameDirectory,
-    AliasThroughRealPlace,
-    AliasInSubdirectory,
-    AliasOfOtherType,
-    AliasOfNoUnit,
-    SelfAlias,
-    ToSearchDirectory,
-    ThroughMissing,
-    ThroughFile,
-    Directory,
-    Socket,
-}
-
-const COPIES: &[(usize, Copies)] = &[
-    (40, Copies::File),
-    (4, Copies::Empty),
-    (4, Copies::Null),
-    (1, Copies::CharacterDevice),
-    (8, Copies::Linked { relative: false }),
-    (4, Copies::Linked { relative: true }),
-    (3, Copies::LinkedTwice),
-    (3, Copies::LinkedToSearchPath),
-    (3, Copies::Dangling),
-    (2, Copies::Loop),
-    (1, Copies::ToDirectory),
-    (1, Copies::ToSocket),
-    (12, Copies::Alias),
-    (6, Copies::AliasRelative),
-    (6, Copies::AliasSameDirectory),
-    (4, Copies::AliasThroughRealPlace),
-    (1, Copies::AliasInSubdirectory),
-    (2, Copies::AliasOfOtherType),
-    (1, Copies::AliasOfNoUnit),
-    (3, Copies::SelfAlias),
-    (1, Copies::ToSearchDirectory),
-    (1, Copies::ThroughMissing),
-    (1, Copies::ThroughFile),
-    (1, Copies::Directory),
-    (1, Copies::Socket),
-];
-
-#[derive(Clone, Copy)]
-enum Dot {
-    Directory,
-    LinkOut,
-    LinkRelative,
-    LinkRelativeNear,
-    LinkToAnother,
-    Dangling,
-    File,
-    LinkToFile,
-}
-
-const DOTS: &[(usize, Dot)] = &[
-    (72, Dot::Directory),
-    (8, Dot::LinkOut),
-    (4, Dot::LinkRelative),
-    (4, Dot::LinkRelativeNear),
-    (4, Dot::LinkToAnother),
-    (3, Dot::Dangling),
-    (3, Dot::File),
-    (2, Dot::LinkToFile),
-];
-
-#[derive(Clone, Copy)]
-enum Conf {
-    File,
-    Empty,
-    Null,
-    Dangling,
-    Directory,
-    LinkOut,
-    LinkRelative,
-    Loop,
-}
-
-const CONFS: &[(usize, Conf)] = &[
-    (60, Conf::File),
-    (8, Conf::Empty),
-    (8, Conf::Null),
-    (6, Conf::Dangling),
-    (4, Conf::Directory),
-    (8, Conf::LinkOut),
-    (4, Conf::LinkRelative),
-    (2, Conf::Loop),
-];
-
-const NAMES: &[&str] = &["10-a", "20-b", "30-c", "40-d", "Z", "a", "é"];
 
 /// A small world of units whose names start with `f<seed>`.
 pub struct Tree {
@@ -292,7 +146,7 @@ impl Gardener<'_> {
 
     /// A path outside of the search path that nothing else has.
     fn fresh(&mut self, what: &str) -> PathBuf {
-        let number = self.chance.next();
+        let number = self.chance.number();
         self.places.outside.join(format!("{}-{number:x}-{what}", self.stem))
     }
 

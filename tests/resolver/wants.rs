@@ -6,8 +6,8 @@ use std::os::unix::fs::symlink;
 use stackwarden::names::UnitName;
 use stackwarden::systemd::search_path::{DependencyKind, SearchPath};
 
+use super::chance::Chance;
 use super::support::{Manager, write};
-use super::tree::Chance;
 use super::{number, show, unit_path};
 
 #[derive(Clone, Copy)]

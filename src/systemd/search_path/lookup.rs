@@ -200,11 +200,6 @@ impl NameMap {
         Ok(())
     }
 
-    /// Whether the scan found a winning copy of the name.
-    pub(super) fn entry(&self, name: &UnitName) -> Option<&Entry> {
-        self.entries.get(name)
-    }
-
     /// Every name that has a winning copy.
     pub(super) fn names(&self) -> impl Iterator<Item = &UnitName> {
         self.entries.keys()

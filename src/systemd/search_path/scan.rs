@@ -31,6 +31,8 @@ pub struct SearchDirectory {
     pub status: Option<FileStatus>,
     /// The link, where the directory's own name is one (`/etc/systemd/user` on NixOS).
     pub link: Option<FileStatus>,
+    /// Links that are still to be read: what they mean depends on all the directories.
+    links: Vec<UnitName>,
     pub(super) units: BTreeMap<UnitName, Listed>,
     pub(super) dot_directories: BTreeMap<String, DotDirectory>,
 }
@@ -53,6 +55,21 @@ pub(super) enum Listed {
     Link(Result<Link, CannotCheck>),
     Other(&'static str),
     Unknown(CannotCheck),
+}
+
+impl Listed {
+    /// What the copy says of its name, if systemd takes it.
+    fn entry(&self, path: impl FnOnce() -> PathBuf) -> Option<Entry> {
+        match self {
+            Self::File => Some(Entry::Fragment(path())),
+            Self::Link(Ok(link)) => match &link.role {
+                LinkRole::Linked => Some(Entry::Fragment(path())),
+                LinkRole::Alias(target) => Some(Entry::Alias(target.clone())),
+                LinkRole::Skipped(_) => None,
+            },
+            Self::Link(Err(_)) | Self::Other(_) | Self::Unknown(_) => None,
+        }
+    }
 }
 
 /// The unit search path of one manager, as it is on disk at the moment of the scan.
@@ -86,24 +103,14 @@ impl SearchPath {
         let mut chaser = Chaser::default();
         let mut entries = BTreeMap::new();
         for directory in &mut directories {
-            for (name, listed) in &mut directory.units {
-                let path = || directory.path.join(name.as_str());
-                let entry = match listed {
-                    Listed::File => Entry::Fragment(path()),
-                    Listed::Other(_) | Listed::Unknown(_) => continue,
-                    Listed::Link(slot) => {
-                        *slot = link::read(&directory.path, name, &search_path, &mut chaser);
-                        match slot {
-                            Ok(Link { role, .. }) => match role {
-                                LinkRole::Linked => Entry::Fragment(path()),
-                                LinkRole::Alias(target) => Entry::Alias(target.clone()),
-                                LinkRole::Skipped(_) => continue,
-                            },
-                            Err(_) => continue,
-                        }
-                    }
-                };
-                entries.entry(name.clone()).or_insert(entry);
+            for name in std::mem::take(&mut directory.links) {
+                let link = link::read(&directory.path, &name, &search_path, &mut chaser);
+                directory.units.insert(name, Listed::Link(link));
+            }
+            for (name, listed) in &directory.units {
+                if let Some(entry) = listed.entry(|| directory.join(name.as_str())) {
+                    entries.entry(name.clone()).or_insert(entry);
+                }
             }
         }
         Self { directories, names: NameMap::new(entries), wants: OnceLock::new() }
@@ -136,6 +143,7 @@ impl SearchDirectory {
             status: stat(&path).ok(),
             link: lstat(&path).ok().filter(|status| status.file_type == "link"),
             state: DirectoryState::Listed,
+            links: Vec::new(),
             units: BTreeMap::new(),
             dot_directories: BTreeMap::new(),
             path,
@@ -177,12 +185,10 @@ impl SearchDirectory {
         if let Ok(unit) = UnitName::parse(name) {
             let listed = match file_type {
                 Ok(t) if t.is_file() => Listed::File,
-                // Read once all directories are known.
-                Ok(t) if t.is_symlink() => Listed::Link(Err(CannotCheck {
-                    path: self.path.join(name),
-                    step: "read the link",
-                    errno: Errno::UnknownErrno,
-                })),
+                Ok(t) if t.is_symlink() => {
+                    self.links.push(unit);
+                    return;
+                }
                 Ok(t) => Listed::Other(kind_of(t)),
                 Err(error) => {
                     Listed::Unknown(CannotCheck::new(&self.path.join(name), "look at the file", &error))
