@@ -18,6 +18,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("stack-audit.service", include_str!("../units/stack-audit.service")),
     ("stack-audit.timer", include_str!("../units/stack-audit.timer")),
     ("stack-audit-settle.service", include_str!("../units/stack-audit-settle.service")),
+    ("stack-verify@.service", include_str!("../units/stack-verify@.service")),
     ("stack-watch@.path", include_str!("../units/stack-watch@.path")),
 ];
 
@@ -129,6 +130,7 @@ pub fn stack(
         ("stack", specifiers(stack.as_str())),
         ("description", specifiers(&description)),
         ("requires_mounts", mounts.join(" ")),
+        ("verify", verification(stack, entry.verify.mode)),
         ("start_timeout", format!("{}s", start_bound(entry, host).as_secs())),
         ("stop_timeout", format!("{}s", (STOP_BOUND + host.lock_wait.duration()).as_secs())),
     ]);
@@ -138,6 +140,14 @@ pub fn stack(
             Ok(fill(UnitName::parse(&format!("{stack}{suffix}"))?, template, &values, inventory))
         })
         .collect()
+}
+
+/// The unit that verifies the stack afterwards, if one does.
+fn verification(stack: &StackName, mode: VerifyMode) -> String {
+    match mode {
+        VerifyMode::Detached => format!("stack-verify@{}.service", specifiers(stack.as_str())),
+        VerifyMode::Gate | VerifyMode::Off => String::new(),
+    }
 }
 
 /// The longest that an apply can take by its own bounds.

@@ -117,7 +117,7 @@ pub(super) fn waiting_for(problems: &[Problem]) -> String {
 
 /// A start of the unit pulls the verification in by itself; a reload does not, and neither does a person's apply.
 fn start_verification(context: &Context, stack: &StackName) {
-    let Ok(unit) = UnitName::instance_of("stack-verify@.service", stack.as_str()) else { return };
+    let Ok(unit) = UnitName::parse(&format!("stack-verify@{stack}.service")) else { return };
     let started = context.manager().and_then(|manager| {
         use crate::systemd::loaded::Detail;
         let lifecycle = manager.observe_one(&stack.service(), Detail::Unit)?;

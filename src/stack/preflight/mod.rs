@@ -1,6 +1,7 @@
 //! Everything that must hold before a container is touched. All that does not is told, not only the first.
 
 mod containers;
+mod definition;
 mod files;
 mod host;
 mod secrets;
@@ -98,13 +99,16 @@ impl fmt::Display for Refusals {
 pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, StackError> {
     let Declared { entry, sha256 } = Inventory::load_stack(&context.dirs, stack)?;
     let mut findings = Findings::default();
+    definition::check(context, stack, &mut findings);
+    // What is wrong with the unit says nothing about the files.
+    let definition = findings.refusals.len();
     files::check(&entry, &mut findings);
     secrets::check(&entry, &mut findings);
     let podman = host::check(context, &mut findings);
     let containers = podman.as_ref().and_then(|podman| containers::list(podman, &mut findings));
     let compose = podman.as_ref().map(|podman| context.compose(podman, stack, &entry));
     // compose would say again what is missing, with more words, and might repeat lines of a malformed env file.
-    let readable = findings.refusals.iter().all(|refusal| refusal.code == Code::Unreachable);
+    let readable = findings.refusals.iter().skip(definition).all(|refusal| refusal.code == Code::Unreachable);
     let read = compose.and_then(|compose| read_model(context, compose, readable, &mut findings));
     if let (Some((_, model)), Some(containers)) = (&read, &containers) {
         containers::check(context, stack, model, containers, &mut findings);
