@@ -1,0 +1,139 @@
+# shellcheck shell=bash
+# S05, S06 and bad input with one provider: each is refused with its code and its object, and nothing is touched.
+# shellcheck source=/dev/null
+source "$LAB_DIR/scenarios/bodies/stack.sh"
+pin_provider
+make_images
+put_stack shop 8080
+web=$(container_of shop web)
+put shop/shop.env 600 <<<'GREETING=hunter22-the-secret'
+assert_exit 0 user stackctl install
+assert_exit 0 user stackctl add shop --compose shop/compose.yml --project shop \
+    --env-file shop/shop.env:shop/old.env --verify off
+userctl start shop.service
+assert_eq "$(env_of "$web" GREETING)" hunter22-the-secret
+before=$(started_at "$web")
+
+untouched() { # CODE TEXT: apply is refused so, and the running containers are the same
+    assert_exit "$1" user stackctl apply shop
+    assert_contains "$OUT" "$2"
+    assert_contains "$OUT" 'the running containers were not touched'
+    assert_lacks "$OUT" hunter22 'the message'
+    assert_eq "$(started_at "$web")" "$before" StartedAt
+}
+
+step 'S05, S06: env files'
+user mv shop/shop.env shop/kept.env
+untouched 78 'shop/shop.env is missing'
+user cp shop/kept.env shop/old.env
+assert_exit 0 user stackctl apply shop
+assert_contains "$OUT" 'this fallback is deprecated'
+user rm shop/old.env
+printf 'GREETING=hunter22-the-secret\n!hunter22 broken\n' | put shop/shop.env 600
+untouched 78 'line 2 is not an assignment'
+user cp shop/kept.env shop/shop.env
+user chmod 644 shop/shop.env
+untouched 77 'chmod o-rwx'
+user chmod 000 shop/shop.env
+untouched 77 'chmod u+r'
+user rm -f shop/shop.env
+user mkdir shop/shop.env
+untouched 78 'expected a regular file, found a directory'
+user rmdir shop/shop.env
+user mkfifo -m 600 shop/shop.env
+untouched 78 'expected a regular file, found a FIFO'
+user rm shop/shop.env
+user cp shop/kept.env shop/shop.env
+user chmod 600 shop/shop.env
+assert_exit 0 user stackctl preflight shop
+
+step 'compose files'
+user cp shop/compose.yml shop/good.yml
+bad_file() { # CODE TEXT CONTENT
+    put shop/compose.yml <<<"$3"
+    untouched "$1" "$2"
+}
+bad_file 78 compose 'services: {web: ['
+bad_file 78 '' ''
+# shellcheck disable=SC2016  # for compose
+bad_file 78 NEEDED 'services: {web: {image: "x:${NEEDED:?must be set}"}}'
+if [ "$PROVIDER" = docker-compose ]; then
+    bad_file 78 cycle 'services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}'
+    bad_file 78 nosuch 'services: {a: {image: x, depends_on: [nosuch]}}'
+fi
+user rm shop/compose.yml
+untouched 78 'compose.yml: no such file'
+user mv shop/good.yml shop/compose.yml
+
+step 'the unit itself'
+user sh -c 'echo "# edited" >>.config/systemd/user/shop.service'
+untouched 78 fragment-content
+assert_exit 0 user stackctl repair shop
+assert_exit 0 user stackctl apply shop
+
+step 'all that is wrong is told, and the gravest code wins'
+user chmod 644 shop/shop.env
+user mv shop/compose.yml shop/away.yml
+untouched 78 'no such file'
+assert_contains "$OUT" 'chmod o-rwx'
+user mv shop/away.yml shop/compose.yml
+user chmod 600 shop/shop.env
+
+step 'a container of another unit is refused, never removed'
+user podman run --detach --name foreign --label PODMAN_SYSTEMD_UNIT=podman.service \
+    --label com.docker.compose.project=shop --label com.docker.compose.service=web "$REGISTRY/app:1"
+untouched 78 'container foreign belongs to podman.service'
+user podman rm --force --time 0 foreign
+
+step 'another provider made the containers'
+other=docker-compose
+[ "$PROVIDER" = podman-compose ] || other=podman-compose
+host_config "\"provider\": {\"kind\": \"$other\"}"
+untouched 78 "was made by $PROVIDER"
+
+step 'no provider, no podman, a podman that is too old, hangs, prints garbage or far too much'
+host_config "\"provider\": {\"kind\": \"$PROVIDER\", \"program\": \"/nonexistent/compose\"}"
+untouched 78 '/nonexistent/compose'
+host_config '"podman": "/nonexistent/podman"'
+untouched 69 '/nonexistent/podman'
+fake() { # SCRIPT: a podman that tells its version and otherwise does this
+    # shellcheck disable=SC2016  # for the inner shell
+    printf '#!/bin/sh\n[ "$1" = --version ] && { echo "podman version ${VERSION:-5.4.2}"; exit; }\n%s\n' "$1" | put fake 755
+    host_config "\"podman\": \"/home/me/fake\", \"provider\": {\"kind\": \"$PROVIDER\"}"
+}
+put fake 755 <<<$'#!/bin/sh\necho podman version 4.3.1'
+host_config '"podman": "/home/me/fake"'
+untouched 78 'podman 4.3.1 has no'
+fake 'echo "{garbage"'
+untouched 76 'is not understood'
+fake 'exec yes'
+untouched 76 'printed more than'
+fake 'exec sleep 1000'
+untouched 69 'did not end within'
+pin_provider
+
+if [ "$PROVIDER" = docker-compose ]; then
+    step 'the socket is down'
+    userctl stop podman.socket podman.service
+    untouched 69 'systemctl --user start podman.socket'
+    userctl start podman.socket
+fi
+
+step 'an image that cannot be had leaves the running containers'
+user sed -i 's/TAG:-1/TAG:-nosuch/' shop/compose.yml
+assert_exit 76 user stackctl apply shop
+assert_contains "$OUT" 'cannot pull'
+assert_eq "$(started_at "$web")" "$before" StartedAt
+user sed -i 's/TAG:-nosuch/TAG:-1/' shop/compose.yml
+
+step 'two at once wait for each other, and the one that gives up says for whom'
+host_config "\"lock_wait\": \"1s\", \"provider\": {\"kind\": \"$PROVIDER\"}"
+user flock --exclusive /run/user/1001/stackwarden/locks/shop.lock sleep 5 &
+sleep 0.5
+assert_exit 75 user stackctl apply shop
+assert_contains "$OUT" 'stack shop is locked by'
+wait $!
+
+step 'no secret in anything that was written'
+assert_eq "$(user sh -c 'grep -rl hunter22 .local/state /run/user/1001/stackwarden || true')" '' 'files with the secret'
+assert_lacks "$(journal)" hunter22 'the journal'

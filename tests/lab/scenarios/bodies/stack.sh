@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# What the scenarios about stacks share. $PROVIDER is docker-compose or podman-compose.
+
+# The name of a service's first container, as the provider makes it.
+container_of() { # PROJECT SERVICE
+    if [ "$PROVIDER" = docker-compose ]; then echo "$1-$2-1"; else echo "$1_$2_1"; fi
+}
+started_at() { inspect "$1" '{{.State.StartedAt}}'; }
+id_of() { inspect "$1" '{{.Id}}'; }
+env_of() { user podman exec "$1" printenv "$2"; } # CONTAINER NAME
+# STACK VERB: the newest record as JSON
+# shellcheck disable=SC2016  # for the inner shell
+last_record() { user sh -c 'cat "$(ls ~/.local/state/stackwarden/records/*-"$1"-"$2"*.json | tail -n 1)"' last "$1" "$2"; }
+
+host_config() { put .config/stackwarden/config.json 600 <<<"{\"version\": 1, $1}"; }
+pin_provider() { host_config "\"provider\": {\"kind\": \"$PROVIDER\"}"; }
+
+# Images: app:1 and app:2 run for ever, ok is healthy, bad never is, once ends with 0.
+make_images() {
+    image app:1 v1 >/dev/null
+    image app:2 v2 >/dev/null
+    image ok:1 ok health=ok >/dev/null
+    image bad:1 bad health=bad >/dev/null
+    image once:1 once exit=0 >/dev/null
+}
+
+# The stack that most scenarios use: a database with a health check and an anonymous volume, something that waits for
+# it, an init container, a named volume, a published port, a shared network namespace.
+put_stack() { # NAME PORT
+    put "$1/compose.yml" <<END
+services:
+  db: { image: "$REGISTRY/ok:1", volumes: ["/anonymous", "data:/data"] }
+  init: { image: "$REGISTRY/once:1", restart: "no" }
+  web:
+    image: "$REGISTRY/app:\${TAG:-1}"
+    restart: unless-stopped
+    ports: ["$2:80"]
+    environment: { GREETING: "\${GREETING:-none}" }
+    depends_on: { db: { condition: service_healthy } }
+  side: { image: "$REGISTRY/app:1", network_mode: "service:web", depends_on: [web] }
+volumes: { data: {} }
+END
+}
+# $STACK's compose file with one service, `it`, given as its mapping.
+put_one() { put one/compose.yml <<<"services: {it: $1}"; }
