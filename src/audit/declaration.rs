@@ -8,6 +8,7 @@ use crate::error::chain;
 use crate::inventory::{Host, Inventory, stack_of_file};
 use crate::names::{StackName, UnitName};
 use crate::seal::{Seal, SealedUnit, Seals};
+use crate::systemd::search_path::DropIn;
 
 use super::check::Check;
 use super::finding::{Finding, State, Verdicts};
@@ -26,12 +27,17 @@ pub struct DeclaredUnit {
 }
 
 impl DeclaredUnit {
-    /// Whether the drop-in at `path` may change this unit: allowed by file name or by absolute path.
+    /// Whether a drop-in may change this unit: allowed by file name or by absolute path. Only a file can be allowed;
+    /// reading a FIFO would hang the manager.
     #[must_use]
-    pub fn allows(&self, path: &Path) -> bool {
-        self.allowed_drop_ins.iter().any(|allowed| {
-            path == Path::new(allowed) || path.file_name().is_some_and(|name| name == allowed.as_str())
-        })
+    pub fn allows(&self, drop_in: &DropIn) -> bool {
+        let named = |allowed: &String| {
+            let path = Path::new(allowed);
+            drop_in.path == path
+                || drop_in.found_at == path
+                || drop_in.path.file_name() == Some(path.as_os_str())
+        };
+        drop_in.is_effective() && self.allowed_drop_ins.iter().any(named)
     }
 
     /// The command that puts the unit's files back.

@@ -4,7 +4,7 @@
 //! loaded, not its content. The settings tell the content of those that can be compared. The times tell that a file
 //! changed after it was read, also when it was changed back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::check::Check;
@@ -76,18 +76,19 @@ fn differences(seen: &Seen, loaded: &LoadedUnit, world: &World, context: &Contex
     {
         found.push(format!("loaded from {}, on disk is {}", loaded.display(), disk.display()));
     }
-    let drop_ins = on_disk.drop_in_paths();
-    for path in loaded.drop_in_paths.iter().filter(|path| !drop_ins.contains(&path.as_path())) {
-        found.push(format!("loaded with the drop-in {}, which is gone", path.display()));
+    for path in &loaded.drop_in_paths {
+        if !on_disk.drop_ins.iter().any(|drop_in| drop_in.is_reported_as(path)) {
+            found.push(format!("loaded with the drop-in {}, which is gone", path.display()));
+        }
     }
-    for path in
-        drop_ins.iter().filter(|path| allowed(seen, path) && !loaded.drop_in_paths.iter().any(|l| l == *path))
-    {
-        found.push(format!("the allowed drop-in {} is not loaded", path.display()));
+    for drop_in in on_disk.drop_ins.iter().filter(|drop_in| seen.declared.allows(drop_in)) {
+        if !loaded.drop_in_paths.iter().any(|path| drop_in.is_reported_as(path)) {
+            found.push(format!("the allowed drop-in {} is not loaded", drop_in.path.display()));
+        }
     }
     let mut declared: Vec<Setting> = seen.declared.sealed.settings.clone();
     for drop_in in
-        on_disk.drop_ins.iter().filter(|drop_in| drop_in.is_effective() && allowed(seen, &drop_in.path))
+        on_disk.drop_ins.iter().filter(|drop_in| drop_in.is_effective() && seen.declared.allows(drop_in))
     {
         // One that cannot be read changes nothing that we could expect; the manager could not read it either.
         declared.extend(read_text(&drop_in.path).map(|text| seal::settings(&text)).unwrap_or_default());
@@ -109,10 +110,6 @@ fn loaded_token(loaded: &LoadedUnit) -> Option<&str> {
         let (seal, token) = link.strip_prefix("file://")?.rsplit_once('#')?;
         seal.contains("/stackwarden/sealed/").then_some(token)
     })
-}
-
-fn allowed(seen: &Seen, path: &Path) -> bool {
-    seen.declared.allows(path)
 }
 
 /// Whether a file changed after the manager read all units, by the change time that no tool can set back.

@@ -16,14 +16,13 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
         let harmless = matches!(drop_in.end, FileEnd::Mask(_) | FileEnd::Missing | FileEnd::Loop);
         let of_distribution =
             drop_in.scope == DropInScope::Type && is_package(world, dirs, &drop_in.found_at);
-        if !harmless && !of_distribution && !allowed(seen, &drop_in.path, &drop_in.found_at) {
+        if !harmless && !of_distribution && !seen.declared.allows(drop_in) {
             unexpected.insert(&drop_in.path, State::OnDisk);
         }
     }
     if let Some(Ok(loaded)) = seen.loaded.as_ref().filter(|_| seen.in_memory) {
         for path in &loaded.drop_in_paths {
-            let known = seen.resolution.drop_ins.iter().find(|drop_in| drop_in.path == *path);
-            if known.is_none() && !seen.declared.allows(path) {
+            if !seen.resolution.drop_ins.iter().any(|drop_in| drop_in.is_reported_as(path)) {
                 unexpected.insert(path, State::Loaded);
             }
         }
@@ -67,10 +66,6 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
 /// system, not drift.
 fn is_package(world: &World, dirs: &Dirs, path: &Path) -> bool {
     path.parent().is_some_and(|directory| world.kind_of(dirs, directory) == DirectoryKind::Usr)
-}
-
-fn allowed(seen: &Seen, path: &Path, found_at: &Path) -> bool {
-    seen.declared.allows(path) || seen.declared.allows(found_at)
 }
 
 fn expectation(seen: &Seen) -> String {

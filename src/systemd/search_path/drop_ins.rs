@@ -202,6 +202,12 @@ pub struct DropIn {
 }
 
 impl DropIn {
+    /// Whether the manager may report this drop-in as `path`: of contested ones it picks any.
+    #[must_use]
+    pub fn is_reported_as(&self, path: &Path) -> bool {
+        self.path == path || self.contested.iter().any(|other| other == path)
+    }
+
     /// Whether its content takes effect.
     #[must_use]
     pub fn is_effective(&self) -> bool {

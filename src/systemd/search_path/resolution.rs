@@ -156,9 +156,7 @@ impl Resolution {
     pub fn drop_ins_match<P: AsRef<Path>>(&self, loaded: &[P]) -> bool {
         let same = || {
             self.drop_ins.len() == loaded.len()
-                && self.drop_ins.iter().zip(loaded).all(|(ours, theirs)| {
-                    ours.path == theirs.as_ref() || ours.contested.iter().any(|path| path == theirs.as_ref())
-                })
+                && self.drop_ins.iter().zip(loaded).all(|(ours, theirs)| ours.is_reported_as(theirs.as_ref()))
         };
         match self.state {
             DiskState::Loaded | DiskState::LoadedWithoutFile => same(),
