@@ -19,7 +19,9 @@ use crate::names::{StackName, UnitName};
 use crate::render::{self, Programs};
 use crate::stack::{self, Context, StackError, add};
 use crate::systemd::bus::BUS_DEADLINE;
+use crate::systemd::loaded::Detail;
 use crate::systemd::manager::{JobMode, Manager, Verb as JobVerb};
+use crate::systemd::words::ActiveState;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
@@ -34,6 +36,9 @@ pub(super) enum Verb {
     Remove {
         /// The stack
         stack: StackName,
+        /// Stop it and take its containers and networks down first; volumes stay all the same
+        #[arg(long)]
+        down: bool,
     },
     /// Put a stack's unit files and links back to the declared ones, keeping what was there
     Repair {
@@ -179,11 +184,7 @@ pub(super) fn work(verb: Verb) -> Result<Code, Error> {
     match verb {
         Verb::Add(given) => add(&place, *given),
         Verb::Sync { stacks } => sync(&place, stacks),
-        Verb::Remove { stack } => {
-            place.manager()?.state()?;
-            show(&stack::remove(&place.dirs, &stack)?)?;
-            look(&place, &BTreeSet::from([stack]), &[])
-        }
+        Verb::Remove { stack, down } => remove(&place, &stack, down),
         Verb::Repair { stack, dry_run } => {
             if dry_run {
                 return repair_preview(&place, stack);
@@ -338,6 +339,24 @@ fn sync(place: &Place, stacks: Vec<StackName>) -> Result<Code, Error> {
     }
     let seen = look(place, &stacks, &[])?;
     Ok(if worst == Code::Done { seen } else { worst })
+}
+
+fn remove(place: &Place, stack: &StackName, down: bool) -> Result<Code, Error> {
+    let mut manager = place.manager()?;
+    let unit = stack.service();
+    let active = manager.observe_one(&unit, Detail::Unit)?.active_state != ActiveState::Inactive;
+    if down {
+        if active {
+            manager.run_job(JobVerb::Stop, &unit, JobMode::Replace, stack::stop::STOP_TIMEOUT)?;
+        }
+        stack::stop::down(&Context::open()?, stack)?;
+    }
+    show(&stack::remove(&place.dirs, stack)?)?;
+    let code = look(place, &BTreeSet::from([stack.clone()]), &[])?;
+    if active && !down {
+        output::print(&format!("its containers are left as they are; next: stackctl stop {stack}"))?;
+    }
+    Ok(code)
 }
 
 fn repair_preview(place: &Place, stack: StackName) -> Result<Code, Error> {

@@ -1,6 +1,6 @@
 //! `stackctl stop`: what it does depends on why the unit stops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::context::Context;
@@ -18,7 +18,7 @@ use crate::systemd::words::{JobType, SystemState};
 
 /// Containers stop within their own `stop_grace_period`, one after the other if they depend on each other; the unit's
 /// `TimeoutStopSec=` leaves this, and the wait for the lock.
-const STOP_TIMEOUT: Duration = Duration::from_secs(9 * 60);
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(9 * 60);
 
 /// Why a stop was asked for, as far as the manager tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +117,23 @@ fn stop_now(context: &Context, stack: &StackName) -> Result<(), Error> {
     })
 }
 
+/// Takes a stack's containers and networks down. No volume is removed.
+///
+/// # Errors
+/// Somebody else is at work, or compose refuses.
+pub fn down(context: &Context, stack: &StackName) -> Result<(), Error> {
+    Transaction::run(context, stack, "down", |transaction| {
+        transaction.step("down")?;
+        let podman = context.podman().map_err(StackError::from)?;
+        let found = containers(context, &podman, stack)?;
+        let projects: BTreeSet<&str> = found.iter().filter_map(Container::project).collect();
+        for project in projects {
+            on_project(context, &podman, stack, project, "down").map_err(StackError::from)?;
+        }
+        Ok(format!("taken down, {} containers; volumes are kept", found.len()))
+    })
+}
+
 /// The containers of the stack: by project, as it was last applied or is declared, and by the label that names its
 /// unit. It works without the inventory, because a removed stack's entry is gone before its unit is stopped.
 fn containers(context: &Context, podman: &Podman, stack: &StackName) -> Result<Vec<Container>, Error> {
@@ -151,7 +168,7 @@ fn stop_containers(
         projects.entry(container.project().unwrap_or_default()).or_default().push(&container.id);
     }
     for (project, ids) in projects {
-        if let Err(error) = compose_stop(context, podman, stack, project) {
+        if let Err(error) = on_project(context, podman, stack, project, "stop") {
             let reason = chain(&error);
             tracing::warn!(
                 STACKWARDEN_STACK = stack.as_str(),
@@ -164,11 +181,12 @@ fn stop_containers(
     Ok(())
 }
 
-fn compose_stop(
+fn on_project(
     context: &Context,
     podman: &Podman,
     stack: &StackName,
     project: &str,
+    verb: &'static str,
 ) -> Result<(), ComposeError> {
     let (dirs, host) = (&context.dirs, &context.host);
     let compose = match host.provider.kind {
@@ -181,7 +199,7 @@ fn compose_stop(
             Err(_) => return Ok(()),
         },
     };
-    compose.act(None, "stop", ["stop"], STOP_TIMEOUT, |_| {})
+    compose.act(None, verb, [verb], STOP_TIMEOUT, |_| {})
 }
 
 #[cfg(test)]
