@@ -328,6 +328,7 @@ fn unknown_words_are_kept_as_they_are() {
         ("SystemState", Variant::from("sleepy")),
         ("UnitPath", Variant::from(vec!["/a".to_owned()])),
         ("UnitsLoadTimestamp", Variant::from(7_u64)),
+        ("UnitsLoadStartTimestamp", Variant::from(3_u64)),
         ("NFailedUnits", Variant::from(3_u32)),
         ("Environment", Variant::from(Vec::<String>::new())),
     ]

@@ -114,7 +114,7 @@ fn loaded_token(loaded: &LoadedUnit) -> Option<&str> {
 
 /// Whether a file changed after the manager read all units, by the change time that no tool can set back.
 fn pending(seen: &Seen, loaded: &LoadedUnit, world: &World) -> Option<Pending> {
-    let read = SystemTime::from(world.answers.manager.units_load?);
+    let read = world.answers.manager.units_load.map(SystemTime::from);
     let files = changed_files(seen);
     // A time that lies ahead says that the clock was set back, and nothing about the order of things.
     let newest = files
@@ -122,7 +122,7 @@ fn pending(seen: &Seen, loaded: &LoadedUnit, world: &World) -> Option<Pending> {
         .filter(|(_, changed)| *changed <= world.answers.now)
         .max_by_key(|(_, changed)| *changed);
     let (path, since, what) = match newest {
-        Some((path, changed)) if changed + TICK > read => {
+        Some((path, changed)) if read.is_some_and(|read| changed + TICK > read) => {
             (path, changed, "changed after the manager read it")
         }
         Some((path, changed)) if loaded.need_daemon_reload => {

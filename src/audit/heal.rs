@@ -52,9 +52,16 @@ pub struct Plan {
     pub blocked_by: Vec<String>,
 }
 
-/// Decides what to do. A reload is manager-wide: one drifted text of ours blocks it, since it would be loaded too.
+/// Decides what to do. A reload is manager-wide: one drifted text of ours blocks it, since it would be loaded too. With
+/// `changed`, files of ours were just changed and the manager is to read them.
 #[must_use]
-pub fn plan(dirs: &Dirs, judgement: &Judgement, declaration: &Declaration, world: &World) -> Plan {
+pub fn plan(
+    dirs: &Dirs,
+    judgement: &Judgement,
+    declaration: &Declaration,
+    world: &World,
+    changed: bool,
+) -> Plan {
     let policy: &Heal = &declaration.host.heal;
     let findings = &judgement.verdicts.findings;
     let mut plan = Plan::default();
@@ -75,9 +82,9 @@ pub fn plan(dirs: &Dirs, judgement: &Judgement, declaration: &Declaration, world
         .cloned()
         .chain(judgement.pending.iter().map(|pending| pending.finding.clone()))
         .collect();
-    if !mended.is_empty() {
+    if changed || !mended.is_empty() {
         plan.blocked_by = blockers(dirs, findings, declaration);
-        if policy.reload && plan.blocked_by.is_empty() {
+        if (changed || policy.reload) && plan.blocked_by.is_empty() {
             plan.actions.push((Action::Reload, mended));
         }
     }

@@ -99,6 +99,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was repaired, or would be under `--dry-run`.
     pub healed: Vec<Healed>,
+    /// What keeps a daemon-reload, which something needs, from being safe.
+    pub reload_blocked_by: Vec<String>,
     /// What went wrong in the audit itself, and did not keep it from its verdict.
     pub notes: Vec<String>,
 }

@@ -36,6 +36,8 @@ pub struct Options {
     pub trigger: Trigger,
     /// Plan repairs, make none, and keep no report.
     pub dry_run: bool,
+    /// Files of ours were just changed: reload, if it is safe, whatever the findings say.
+    pub changed: bool,
     /// Report these stacks only; all if empty.
     pub stacks: BTreeSet<StackName>,
 }
@@ -59,6 +61,7 @@ struct Outcome {
     verdicts: Verdicts,
     healed: Vec<Healed>,
     units: BTreeSet<UnitName>,
+    reload_blocked_by: Vec<String>,
 }
 
 /// Audits: settles, observes, judges, heals, observes again.
@@ -127,7 +130,8 @@ fn rounds(
         leave(dirs, options, last, before, &directories, false, notes);
         let world = World::observe(dirs, declaration, manager)?;
         let judgement = judge(dirs, declaration, &world);
-        let mut plan = heal::plan(dirs, &judgement, declaration, &world);
+        let changed = options.changed && done.is_empty();
+        let mut plan = heal::plan(dirs, &judgement, declaration, &world, changed);
         if !options.dry_run {
             watch(manager, &judgement.watches, notes);
             // Each action once, unless what it is about has changed since.
@@ -160,7 +164,7 @@ fn rounds(
         if options.dry_run {
             done = plan.actions;
         }
-        return Ok(conclude(judgement, &world, declaration, done, &plan.blocked_by, options.dry_run));
+        return Ok(conclude(judgement, &world, declaration, done, plan.blocked_by, options.dry_run));
     }
 }
 
@@ -170,11 +174,11 @@ fn conclude(
     world: &World,
     declaration: &Declaration,
     done: Vec<(Action, Vec<Finding>)>,
-    blocked_by: &[String],
+    blocked_by: Vec<String>,
     dry_run: bool,
 ) -> Outcome {
     let mut verdicts = judgement.settled(world, declaration.host.reload_grace.duration());
-    heal::explain_block(&mut verdicts.findings, blocked_by);
+    heal::explain_block(&mut verdicts.findings, &blocked_by);
     let still: BTreeSet<_> = verdicts.findings.iter().map(Finding::identity).collect();
     let healed = done
         .into_iter()
@@ -184,7 +188,7 @@ fn conclude(
         })
         .filter(|healed| !healed.findings.is_empty())
         .collect();
-    Outcome { verdicts, healed, units: world.units.keys().cloned().collect() }
+    Outcome { verdicts, healed, units: world.units.keys().cloned().collect(), reload_blocked_by: blocked_by }
 }
 
 fn leave(
@@ -271,7 +275,7 @@ fn unreachable_manager(dirs: &Dirs, declaration: &Declaration, error: &BusError)
         ),
     );
     verdicts.sort();
-    Outcome { verdicts, healed: Vec::new(), units: BTreeSet::new() }
+    Outcome { verdicts, healed: Vec::new(), units: BTreeSet::new(), reload_blocked_by: Vec::new() }
 }
 
 fn report(
@@ -282,7 +286,7 @@ fn report(
     outcome: Outcome,
     notes: Vec<String>,
 ) -> Report {
-    let Outcome { verdicts: Verdicts { mut findings, passed }, healed, units } = outcome;
+    let Outcome { verdicts: Verdicts { mut findings, passed }, healed, units, reload_blocked_by } = outcome;
     let wanted = |stack: &Option<StackName>| {
         options.stacks.is_empty() || stack.as_ref().is_none_or(|stack| options.stacks.contains(stack))
     };
@@ -319,6 +323,7 @@ fn report(
         passed,
         findings,
         healed,
+        reload_blocked_by,
         notes,
     }
 }

@@ -49,6 +49,7 @@ fn work(arguments: Arguments) -> Result<Code, Error> {
     let options = Options {
         trigger: Trigger::from_env(),
         dry_run: arguments.dry_run,
+        changed: false,
         stacks: arguments.stacks.into_iter().collect(),
     };
     let report = audit::audit(&dirs, &options);

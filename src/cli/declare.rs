@@ -190,8 +190,8 @@ pub(super) fn work(verb: Verb) -> Result<Code, Error> {
                 return repair_preview(&place, stack);
             }
             place.manager()?.state()?;
-            show(&stack::repair(&place.dirs, &place.host, &place.programs, &stack)?)?;
-            look(&place, &BTreeSet::from([stack]), &[])
+            let changed = show(&stack::repair(&place.dirs, &place.host, &place.programs, &stack)?)?;
+            look(&place, &BTreeSet::from([stack]), &[], changed)
         }
         Verb::Install { dry_run } => install(&place, dry_run),
         Verb::Uninstall { dry_run } => uninstall(&place, dry_run),
@@ -199,13 +199,20 @@ pub(super) fn work(verb: Verb) -> Result<Code, Error> {
     }
 }
 
-fn show(changes: &[Change]) -> Result<(), Error> {
-    changes.iter().try_for_each(|change| output::print(&change.to_string()))
+/// Prints what was changed, and says whether anything was.
+fn show(changes: &[Change]) -> Result<bool, Error> {
+    changes.iter().try_for_each(|change| output::print(&change.to_string()))?;
+    Ok(!changes.is_empty())
 }
 
 /// Lets the auditor reload what may be reloaded, and reports what it finds of `stacks` and `units`.
-fn look(place: &Place, stacks: &BTreeSet<StackName>, units: &[UnitName]) -> Result<Code, Error> {
-    let options = Options { trigger: Trigger::Manual, dry_run: false, stacks: BTreeSet::new() };
+fn look(
+    place: &Place,
+    stacks: &BTreeSet<StackName>,
+    units: &[UnitName],
+    changed: bool,
+) -> Result<Code, Error> {
+    let options = Options { trigger: Trigger::Manual, dry_run: false, changed, stacks: BTreeSet::new() };
     let mut report = audit::audit(&place.dirs, &options);
     audit::store(&place.dirs, &report)?;
     report.findings.retain(|finding| {
@@ -222,6 +229,13 @@ fn look(place: &Place, stacks: &BTreeSet<StackName>, units: &[UnitName]) -> Resu
     }
     for note in &report.notes {
         tracing::warn!("{note}");
+    }
+    if changed && !report.reload_blocked_by.is_empty() {
+        tracing::warn!(
+            "the manager has not read the change: a daemon-reload would also load {}; repair that first, then: systemctl --user start stack-audit.service",
+            report.reload_blocked_by.join(", ")
+        );
+        return Ok(Code::Refused);
     }
     // Lingering is advice here; everything else that is left says that the command did not reach its end.
     report.findings.retain(|finding| finding.check != audit::Check::LingerDisabled);
@@ -331,13 +345,14 @@ fn sync(place: &Place, stacks: Vec<StackName>) -> Result<Code, Error> {
     } else {
         stacks.into_iter().collect()
     };
+    let mut changed = false;
     for stack in &stacks {
         match stack::sync(&place.dirs, &place.host, &place.programs, stack) {
-            Ok(changes) => show(&changes)?,
+            Ok(done) => changed |= show(&done)?,
             Err(error) => fail(&error),
         }
     }
-    let seen = look(place, &stacks, &[])?;
+    let seen = look(place, &stacks, &[], changed)?;
     Ok(if worst == Code::Done { seen } else { worst })
 }
 
@@ -351,8 +366,8 @@ fn remove(place: &Place, stack: &StackName, down: bool) -> Result<Code, Error> {
         }
         stack::stop::down(&Context::open()?, stack)?;
     }
-    show(&stack::remove(&place.dirs, stack)?)?;
-    let code = look(place, &BTreeSet::from([stack.clone()]), &[])?;
+    let changed = show(&stack::remove(&place.dirs, stack)?)?;
+    let code = look(place, &BTreeSet::from([stack.clone()]), &[], changed)?;
     if active && !down {
         output::print(&format!("its containers are left as they are; next: stackctl stop {stack}"))?;
     }
@@ -361,7 +376,8 @@ fn remove(place: &Place, stack: &StackName, down: bool) -> Result<Code, Error> {
 
 fn repair_preview(place: &Place, stack: StackName) -> Result<Code, Error> {
     Inventory::load_stack(&place.dirs, &stack)?;
-    let options = Options { trigger: Trigger::Manual, dry_run: true, stacks: BTreeSet::from([stack]) };
+    let options =
+        Options { trigger: Trigger::Manual, dry_run: true, changed: false, stacks: BTreeSet::from([stack]) };
     let report = audit::audit(&place.dirs, &options);
     for finding in report.findings.iter().filter(|finding| finding.state == audit::State::OnDisk) {
         output::print(&format!("would mend {}", finding.line()))?;
@@ -378,17 +394,17 @@ fn install(place: &Place, dry_run: bool) -> Result<Code, Error> {
     }
     let mut manager = place.manager()?;
     manager.state()?;
-    show(&install::install(&place.dirs, &place.host, &place.programs)?)?;
+    let changed = show(&install::install(&place.dirs, &place.host, &place.programs)?)?;
     let units = render::shipped_names();
     // The audit reloads the manager, so that it knows what is started next.
-    look(place, &BTreeSet::new(), &[])?;
+    look(place, &BTreeSet::new(), &[], changed)?;
     for unit in render::watchers() {
         let result = manager.run_job(JobVerb::Start, &unit, JobMode::Replace, BUS_DEADLINE)?;
         if !result.is_success() {
             return Err(Error::NotStarted { unit, result: result.to_string() });
         }
     }
-    let code = look(place, &BTreeSet::new(), &units)?;
+    let code = look(place, &BTreeSet::new(), &units, false)?;
     if code == Code::Done {
         output::print("next: stackctl add NAME --compose FILE")?;
     }

@@ -57,7 +57,8 @@ pub struct ManagerState {
     pub system_state: SystemState,
     /// The unit search path that it uses, first wins.
     pub unit_path: Vec<PathBuf>,
-    /// When it last read all units again: moves on every daemon-reload. `None` before the first load is over.
+    /// When it last began to read all units: at its start, and then at each daemon-reload. `UnitsLoadTimestamp` alone is
+    /// empty until the first daemon-reload.
     pub units_load: Option<Timestamp>,
     /// How many units are failed.
     pub failed_units: u64,
@@ -222,7 +223,7 @@ impl ManagerState {
             version: p.text("Version")?,
             system_state: p.text("SystemState")?.as_str().into(),
             unit_path: paths(p.texts("UnitPath")?),
-            units_load: p.timestamp("UnitsLoadTimestamp")?,
+            units_load: p.timestamp("UnitsLoadTimestamp")?.max(p.timestamp("UnitsLoadStartTimestamp")?),
             failed_units: p.need("NFailedUnits", SettingValue::unsigned, "a number")?,
             environment: p.texts("Environment")?,
         })

@@ -28,8 +28,15 @@ const ALREADY_SUBSCRIBED: &str = "org.freedesktop.systemd1.AlreadySubscribed";
 const UNKNOWN_OBJECT: &str = "org.freedesktop.DBus.Error.UnknownObject";
 
 /// The manager's own properties that are kept (see [`ManagerState`]).
-pub(super) const PROPERTIES: &[&str] =
-    &["Environment", "NFailedUnits", "SystemState", "UnitPath", "UnitsLoadTimestamp", "Version"];
+pub(super) const PROPERTIES: &[&str] = &[
+    "Environment",
+    "NFailedUnits",
+    "SystemState",
+    "UnitPath",
+    "UnitsLoadStartTimestamp",
+    "UnitsLoadTimestamp",
+    "Version",
+];
 
 /// What to do with a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
