@@ -2,6 +2,7 @@
 //! `docs/schema/audit.schema.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -245,6 +246,7 @@ impl Finding {
                     STACKWARDEN_RUN = run,
                     STACKWARDEN_STACK = self.stack.as_ref().map_or("", StackName::as_str),
                     STACKWARDEN_UNIT = self.unit.as_ref().map_or("", UnitName::as_str),
+                    STACKWARDEN_PATH = %self.path.as_deref().unwrap_or(Path::new("")).display(),
                     STACKWARDEN_CHECK = self.check.id(),
                     STACKWARDEN_SEVERITY = %self.severity,
                     "{}",
