@@ -21,13 +21,15 @@ use crate::error::chain;
 use crate::inventory::Timespan;
 use crate::names::{StackName, UnitName};
 use crate::systemd::bus::{BUS_DEADLINE, BusError};
-use crate::systemd::loaded::Detail;
 use crate::systemd::manager::{JobMode, Manager, Verb};
 use crate::systemd::search_path::{DirectoryKind, kind_of_directory};
 
 /// How often an audit observes again because something moved meanwhile. Beyond it the settle unit takes over, so that
 /// an endless writer cannot keep one audit from its verdict.
 const ROUNDS: u32 = 8;
+
+/// The unit that runs audits.
+const SERVICE: &str = "stack-audit.service";
 
 /// What is asked of one audit.
 #[derive(Debug, Clone)]
@@ -47,8 +49,12 @@ impl Trigger {
     /// (systemd.exec(5)).
     #[must_use]
     pub fn from_env() -> Self {
-        let unit = std::env::var("TRIGGER_UNIT").ok().and_then(|name| UnitName::parse(&name).ok());
-        match unit.as_ref().map(UnitName::unit_type) {
+        Self::of(std::env::var("TRIGGER_UNIT").ok().and_then(|name| UnitName::parse(&name).ok()).as_ref())
+    }
+
+    /// By the unit that triggered the service.
+    fn of(unit: Option<&UnitName>) -> Self {
+        match unit.map(UnitName::unit_type) {
             Some("path") => Self::Path,
             Some("timer") => Self::Timer,
             _ => Self::Manual,
@@ -74,8 +80,8 @@ pub fn audit(dirs: &Dirs, options: &Options) -> Report {
     let mut manager = Manager::connect(dirs, declaration.host.bus_deadline.duration());
     let trigger = match (&options.trigger, &manager) {
         _ if Seen::asked_again(last.as_ref()) => Trigger::Path,
-        (Trigger::Path, Ok(manager)) if !path_unit_waits(manager) => Trigger::Manual,
-        (trigger, _) => *trigger,
+        (Trigger::Manual, _) | (_, Err(_)) => options.trigger,
+        (seemingly, Ok(manager)) => triggered(manager, *seemingly),
     };
     // The settle unit has waited already.
     if trigger == Trigger::Path && options.trigger == Trigger::Path {
@@ -103,12 +109,12 @@ pub fn store(dirs: &Dirs, report: &Report) -> Result<(), WriteError> {
     state::store(dirs, report)
 }
 
-/// Whether the path unit of `$TRIGGER_UNIT` waits for this run to end. systemd 252 leaves the variable of an earlier
-/// run in place when a person starts the service; a path unit that did trigger is `running` meanwhile.
-fn path_unit_waits(manager: &Manager) -> bool {
-    let unit = std::env::var("TRIGGER_UNIT").ok().and_then(|name| UnitName::parse(&name).ok());
-    unit.and_then(|unit| manager.observe_one(&unit, Detail::Unit).ok())
-        .is_some_and(|unit| unit.sub_state == "running")
+/// What started this run, if a path or timer unit seems to have: the variable of an earlier run is still there when a
+/// person starts the service, so the manager is asked whose job this is. (That the path unit is `running` meanwhile is
+/// no proof: the end of the run before can put it back to `waiting`.) Without an answer the variable counts.
+fn triggered(manager: &Manager, seemingly: Trigger) -> Trigger {
+    let Ok(unit) = UnitName::parse(SERVICE) else { return seemingly };
+    manager.job_trigger(&unit).map_or(seemingly, |trigger| Trigger::of(trigger.as_ref()))
 }
 
 /// Observes and heals until nothing moves.

@@ -240,6 +240,33 @@ impl Manager {
         })
     }
 
+    /// The path or timer unit that asked for the job that a unit has now. The process that the job runs finds the name
+    /// in `$TRIGGER_UNIT` as well, but the manager leaves the one of an earlier start there when a person starts it.
+    ///
+    /// # Errors
+    /// As [`Manager::state`].
+    pub fn job_trigger(&self, unit: &UnitName) -> Result<Option<UnitName>, BusError> {
+        let asked = format!("read what triggered {unit}");
+        self.operation(&asked, async {
+            let (id, path): (u32, OwnedObjectPath) =
+                self.property(&unit_path(unit), UNIT_INTERFACE, "Job", &asked).await?;
+            if id == 0 {
+                return Ok(None);
+            }
+            let details: Vec<(String, String)> =
+                match self.property(path.as_str(), JOB_INTERFACE, "ActivationDetails", &asked).await {
+                    Ok(details) => details,
+                    Err(error) if error.is_refusal(UNKNOWN_OBJECT) => return Ok(None),
+                    Err(error) => return Err(error),
+                };
+            let trigger = details.into_iter().find(|(key, _)| key == "trigger_unit");
+            trigger
+                .map(|(_, name)| UnitName::parse(&name))
+                .transpose()
+                .map_err(|error| BusError::not_understood(&asked, error))
+        })
+    }
+
     pub(super) fn bus(&self) -> &Bus {
         &self.bus
     }
