@@ -37,7 +37,15 @@ fn watchable(world: &World, dirs: &Dirs) -> BTreeSet<PathBuf> {
         for directory in &seen.resolution.drop_in_directories {
             let real = directory.status.as_ref().is_some_and(|status| status.file_type == "directory");
             let kind = world.kind_of(dirs, &directory.path);
-            let changes = !matches!(kind, DirectoryKind::Usr | DirectoryKind::Data) && !kind.is_generated();
+            // What generators make changes with a reload only.
+            let changes = !matches!(
+                kind,
+                DirectoryKind::Usr
+                    | DirectoryKind::Data
+                    | DirectoryKind::Generator
+                    | DirectoryKind::GeneratorEarly
+                    | DirectoryKind::GeneratorLate
+            );
             // stack-audit.path has a line of its own for the owner's service.d.
             if real && changes && directory.path != owner_type {
                 directories.insert(directory.path.clone());
