@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use super::check::Check;
 use super::finding::{Finding, State, Verdicts};
 use super::world::{Owned, Seen, World};
+use crate::dirs::Dirs;
 use crate::document::read_text;
 use crate::seal::{self, Setting};
 use crate::systemd::loaded::LoadedUnit;
@@ -31,6 +32,7 @@ pub struct Pending {
 pub(super) fn judge(
     seen: &Seen,
     world: &World,
+    dirs: &Dirs,
     context: &Context,
     verdicts: &mut Verdicts,
 ) -> Option<Pending> {
@@ -40,7 +42,7 @@ pub(super) fn judge(
         verdicts.record(Check::DefinitionStale, None);
         return None;
     }
-    let differences = differences(seen, loaded, world, context);
+    let differences = differences(seen, loaded, world, dirs, context);
     let stale = !differences.is_empty();
     verdicts.record(
         Check::DefinitionStale,
@@ -62,7 +64,13 @@ pub(super) fn judge(
 }
 
 /// How the loaded unit differs from the declared one, in words.
-fn differences(seen: &Seen, loaded: &LoadedUnit, world: &World, context: &Context) -> Vec<String> {
+fn differences(
+    seen: &Seen,
+    loaded: &LoadedUnit,
+    world: &World,
+    dirs: &Dirs,
+    context: &Context,
+) -> Vec<String> {
     let mut found = Vec::new();
     let token = &seen.declared.sealed.token;
     match loaded_token(loaded) {
@@ -71,8 +79,11 @@ fn differences(seen: &Seen, loaded: &LoadedUnit, world: &World, context: &Contex
         None => found.push("what is loaded has no token".to_owned()),
     }
     let on_disk = &seen.resolution;
+    // A foreign file that wins on disk while the owner's is still loaded is fragment-owner's to tell: what is loaded is
+    // right then, and a reload would change that.
     if let (Some(disk), Some(loaded)) = (&on_disk.fragment, &loaded.fragment_path)
         && disk != loaded
+        && disk.parent() == Some(dirs.owner().as_path())
     {
         found.push(format!("loaded from {}, on disk is {}", loaded.display(), disk.display()));
     }

@@ -32,7 +32,7 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
         fragment::judge(seen, world, dirs, verdicts);
         drop_ins::judge(seen, world, dirs, verdicts);
         enablement::judge(seen, dirs, verdicts);
-        judgement.pending.extend(definition::judge(seen, world, &context, verdicts));
+        judgement.pending.extend(definition::judge(seen, world, dirs, &context, verdicts));
     }
     enablement::orphans(declaration, world, dirs, verdicts);
     enablement::watchers(declaration, world, verdicts);
