@@ -29,6 +29,8 @@ pub struct Service {
     pub depends_on: BTreeMap<String, String>,
     /// The health check's command in exec form with blanks in an argument, which podman's API splits.
     pub splits_health_check: bool,
+    /// The service whose network its containers share.
+    pub network_of: Option<String>,
     /// Whether containers are to be pulled anew at every start.
     pub pull_policy: Option<String>,
 }
@@ -85,6 +87,8 @@ impl Service {
             restart: text("restart"),
             depends_on: depends_on(value.get("depends_on")),
             splits_health_check: value.pointer("/healthcheck/test").is_some_and(is_split),
+            network_of: text("network_mode")
+                .and_then(|mode| mode.strip_prefix("service:").map(str::to_owned)),
             pull_policy: text("pull_policy"),
         }
     }
@@ -144,7 +148,7 @@ mod tests {
                         "depends_on": {"db": {"condition": "service_healthy", "required": true}},
                         "healthcheck": {"test": ["CMD", "sh", "-c", "true || false"]}},
                 "db": {"image": "b:1", "deploy": {"replicas": 2}},
-                "own": {"image": "own", "build": {"context": "."}}}}"#,
+                "own": {"image": "own", "build": {"context": "."}, "network_mode": "service:web"}}}"#,
         );
         let podman = model(
             r#"{"services": {"web": {"image": "a:1", "depends_on": ["db"], "scale": "3"}, "db": {}}, "_dirname": "/x"}"#,
@@ -155,6 +159,7 @@ mod tests {
         assert!(!docker.services["db"].is_restarted());
         assert_eq!(docker.awaited_healthy().collect::<Vec<_>>(), ["db"]);
         assert_eq!(docker.images(), BTreeMap::from([("a:1", vec!["web"]), ("b:1", vec!["db"])]));
+        assert_eq!(docker.services["own"].network_of.as_deref(), Some("web"));
         assert_eq!(podman.project, None);
         assert_eq!(podman.services["web"].replicas, 3);
         assert_eq!(podman.services["web"].depends_on["db"], "service_started");

@@ -1,10 +1,10 @@
 //! The override file: it marks every container with the unit that owns it. Written anew each time, because an
 //! override that names a service which is gone is an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::model::Model;
 use crate::atomic::{self, WriteError};
@@ -29,10 +29,26 @@ impl Overlay {
     pub fn write(dirs: &Dirs, stack: &StackName, model: Option<&Model>) -> Result<Self, WriteError> {
         // A name per purpose: what only reads holds no lock, and must not replace what an apply is using.
         let suffix = if model.is_some() { "labels" } else { "none" };
+        Self::put(dirs, stack, suffix, &content(stack, model, &BTreeSet::new()))
+    }
+
+    /// As [`Overlay::write`], and takes their network from the services `detached`.
+    ///
+    /// # Errors
+    /// The runtime directory cannot be written.
+    pub fn without_network(
+        dirs: &Dirs,
+        stack: &StackName,
+        model: &Model,
+        detached: &BTreeSet<&str>,
+    ) -> Result<Self, WriteError> {
+        Self::put(dirs, stack, "detached", &content(stack, Some(model), detached))
+    }
+
+    fn put(dirs: &Dirs, stack: &StackName, suffix: &str, content: &str) -> Result<Self, WriteError> {
         let path = dirs.run().join("overrides").join(format!("{stack}.{suffix}.json"));
-        let content = content(stack, model);
         atomic::replace_if_changed(&path, content.as_bytes(), atomic::PRIVATE)?;
-        Ok(Self { path, labels: model.is_some() })
+        Ok(Self { path, labels: suffix != "none" })
     }
 
     /// Whether it labels nothing.
@@ -49,10 +65,17 @@ impl Overlay {
 }
 
 /// JSON is YAML.
-fn content(stack: &StackName, model: Option<&Model>) -> String {
-    let labels = json!({ "labels": { LABEL: stack.service().as_str() } });
-    let services: BTreeMap<&str, _> =
-        model.iter().flat_map(|model| model.services.keys()).map(|name| (name.as_str(), &labels)).collect();
+fn content(stack: &StackName, model: Option<&Model>, detached: &BTreeSet<&str>) -> String {
+    let mut services: BTreeMap<&str, Value> = BTreeMap::new();
+    for name in model.iter().flat_map(|model| model.services.keys()) {
+        let labels = json!({ LABEL: stack.service().as_str() });
+        let service = if detached.contains(name.as_str()) {
+            json!({ "labels": labels, "network_mode": "none" })
+        } else {
+            json!({ "labels": labels })
+        };
+        services.insert(name, service);
+    }
     json!({ "services": services }).to_string()
 }
 
@@ -65,9 +88,13 @@ mod tests {
         let stack = StackName::parse("demo").unwrap();
         let model = Model::from_value(&json!({"services": {"a": {}, "b \"c\"": {}}})).unwrap();
         assert_eq!(
-            content(&stack, Some(&model)),
+            content(&stack, Some(&model), &BTreeSet::new()),
             r#"{"services":{"a":{"labels":{"PODMAN_SYSTEMD_UNIT":"demo.service"}},"b \"c\"":{"labels":{"PODMAN_SYSTEMD_UNIT":"demo.service"}}}}"#
         );
-        assert_eq!(content(&stack, None), r#"{"services":{}}"#);
+        assert!(
+            content(&stack, Some(&model), &BTreeSet::from(["a"]))
+                .contains(r#""a":{"labels":{"PODMAN_SYSTEMD_UNIT":"demo.service"},"network_mode":"none"}"#)
+        );
+        assert_eq!(content(&stack, None, &BTreeSet::new()), r#"{"services":{}}"#);
     }
 }

@@ -1,5 +1,6 @@
 //! Running the pinned provider for one stack.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -175,7 +176,7 @@ impl Compose {
     ///
     /// # Errors
     /// compose refuses the files.
-    pub fn hashes(&self, overlay: &Overlay) -> Result<Vec<(String, String)>, ComposeError> {
+    pub fn hashes(&self, overlay: &Overlay) -> Result<BTreeMap<String, String>, ComposeError> {
         let text = self
             .directly(Some(overlay))
             .args(["config", "--hash", "*"])

@@ -291,6 +291,14 @@ pub struct Image {
     pub digest: String,
 }
 
+impl Image {
+    /// Whether this is the image of that id; podman prints ids with and without the name of their algorithm.
+    #[must_use]
+    pub fn is(&self, id: &str) -> bool {
+        self.id.trim_start_matches("sha256:") == id.trim_start_matches("sha256:")
+    }
+}
+
 /// podman writes `null` where it has nothing.
 fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,

@@ -3,6 +3,7 @@
 
 use super::clean::clean;
 use super::context::Context;
+use super::detach::detach;
 use super::error::StackError;
 use super::preflight::{Prepared, preflight};
 use super::pull::pull_missing;
@@ -62,6 +63,9 @@ fn apply_prepared(
 
     transaction.step("clean")?;
     for done in clean(context, prepared, &overlay)? {
+        transaction.note(&done);
+    }
+    for done in detach(&context.dirs, prepared, &overlay)? {
         transaction.note(&done);
     }
 

@@ -6,6 +6,7 @@ pub mod apply;
 mod clean;
 pub mod compose;
 mod context;
+mod detach;
 mod error;
 pub mod history;
 pub mod preflight;

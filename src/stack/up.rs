@@ -6,7 +6,7 @@ use super::error::StackError;
 use super::preflight::Prepared;
 use super::verify::{Problem, Verdict, expected, judge, observe};
 use crate::compose::{ComposeError, Overlay};
-use crate::podman::Container;
+use crate::podman::{Container, Inspected};
 use crate::progress::Progress;
 
 /// Starts what is declared. compose replaces what changed and leaves the rest alone.
@@ -76,7 +76,9 @@ fn diagnose(prepared: &Prepared, error: ComposeError) -> StackError {
         Verdict::Down(problems) | Verdict::Wait { problems, .. } => problems,
     }
     .into_iter()
-    .filter(|problem| observed.iter().any(|one| problem.what == format!("container {}", one.container.name)))
+    .filter(|problem| {
+        observed.iter().any(|one| problem.is_about(&one.container) && failed_by_itself(&one.container))
+    })
     .map(|problem| Problem { why: redactor.redact(&problem.why), ..problem })
     .collect();
     let interrupted = error.is_interrupted();
@@ -97,5 +99,14 @@ fn diagnose(prepared: &Prepared, error: ComposeError) -> StackError {
     StackError::Up {
         containers: if containers.is_empty() { "none".to_owned() } else { containers.join(", ") },
         source: Box::new(error),
+    }
+}
+
+/// Whether a container is the reason: what was only created waits for another one, or for a compose that had ended.
+fn failed_by_itself(container: &Inspected) -> bool {
+    match container.state.status.as_str() {
+        "running" => !container.state.health.status.is_empty(),
+        "exited" | "stopped" => container.state.exit_code != 0,
+        _ => false,
     }
 }

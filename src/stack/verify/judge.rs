@@ -221,6 +221,14 @@ fn short(id: &str) -> String {
     id.trim_start_matches("sha256:").chars().take(12).collect()
 }
 
+impl Problem {
+    /// Whether it is about this container.
+    #[must_use]
+    pub fn is_about(&self, container: &Inspected) -> bool {
+        self.what.strip_prefix("container ") == Some(container.name.as_str())
+    }
+}
+
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} (`{}`)", self.what, self.why, self.next)

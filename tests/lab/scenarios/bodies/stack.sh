@@ -7,7 +7,7 @@ container_of() { # PROJECT SERVICE
 }
 started_at() { inspect "$1" '{{.State.StartedAt}}'; }
 id_of() { inspect "$1" '{{.Id}}'; }
-env_of() { user podman exec "$1" printenv "$2"; } # CONTAINER NAME
+env_of() { inspect "$1" '{{range .Config.Env}}{{println .}}{{end}}' | sed -n "s/^$2=//p"; } # CONTAINER NAME
 # STACK VERB: the newest record as JSON
 # shellcheck disable=SC2016  # for the inner shell
 last_record() { user sh -c 'cat "$(ls ~/.local/state/stackwarden/records/*-"$1"-"$2"*.json | tail -n 1)"' last "$1" "$2"; }
