@@ -42,7 +42,7 @@ pub(super) const PROPERTIES: &[&str] = &[
 /// How much of a unit is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// What every unit has: where it comes from, in what state it is, and the settings of [Unit]. A fifth of the cost.
+    /// What every unit has: where it comes from, in what state it is, and the settings of [Unit]. A third of the cost.
     Unit,
     /// And what its type has: Exec lines, environment, timers, results.
     Settings,
@@ -127,7 +127,8 @@ pub struct LoadedUnit {
     pub source_path: Option<PathBuf>,
     /// The drop-ins that were read, in the order in which they apply.
     pub drop_in_paths: Vec<PathBuf>,
-    /// `enabled`, `linked`, `static`, …, as the files are now.
+    /// `enabled`, `linked`, `static`, …, as the files were when the manager was first asked after its last reload: it
+    /// then searches all unit directories for this, and remembers.
     pub unit_file_state: Option<String>,
     /// Whether a file is newer than what was loaded, by modification time.
     pub need_daemon_reload: bool,

@@ -118,7 +118,7 @@ impl Manager {
         let asked = "read the manager's state";
         self.operation(asked, async {
             let body = (INTERFACE,);
-            let properties: Properties = self.ask(properties_of(OBJECT), &body, asked).await?;
+            let properties = self.properties(OBJECT, &body, asked).await?;
             ManagerState::from_properties(&properties)
                 .map_err(|reason| BusError::not_understood(asked, reason))
         })
@@ -175,7 +175,7 @@ impl Manager {
         let answers = self.bus.run_each(units, asked, |unit| async move {
             let asked = asked(unit);
             let path = unit_path(unit);
-            let properties: Properties = self.ask(properties_of(&path), &(interface,), &asked).await?;
+            let properties = self.properties(&path, &(interface,), &asked).await?;
             LoadedUnit::from_properties(properties).map_err(|reason| BusError::not_understood(&asked, reason))
         });
         units.iter().cloned().zip(answers).collect()
@@ -318,6 +318,11 @@ impl Manager {
     {
         let reply: Message = self.bus.call(call, body, asked).await?;
         reply.body().deserialize().map_err(|error| BusError::not_understood(asked, error))
+    }
+
+    async fn properties(&self, path: &str, interface: &(&str,), asked: &str) -> Result<Properties, BusError> {
+        let reply = self.bus.call(properties_of(path), interface, asked).await?;
+        Properties::from_body(&reply.body()).map_err(|reason| BusError::not_understood(asked, reason))
     }
 
     async fn property<T>(&self, path: &str, interface: &str, name: &str, asked: &str) -> Result<T, BusError>

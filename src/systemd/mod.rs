@@ -11,4 +11,5 @@ mod signals;
 pub mod unit_file;
 pub mod unit_text;
 pub mod value;
+mod wire;
 pub mod words;
