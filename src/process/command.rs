@@ -1,7 +1,8 @@
-//! A command to run. Every way to run it says what happens to each stream; standard input is always empty.
+//! A command to run. Every way to run it says what happens to each stream; standard input is empty, or a text that is
+//! known before.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Stdio};
@@ -28,6 +29,7 @@ pub struct Command {
     arguments: Vec<OsString>,
     environment: Environment,
     directory: Option<PathBuf>,
+    input: Vec<u8>,
     timeout: Duration,
     interrupt: Interrupt,
     redactor: Redactor,
@@ -48,6 +50,7 @@ impl Command {
             arguments: Vec::new(),
             environment: environment.clone(),
             directory: None,
+            input: Vec::new(),
             timeout,
             interrupt: interrupt.clone(),
             redactor: Redactor::default(),
@@ -72,6 +75,13 @@ impl Command {
     #[must_use]
     pub fn directory(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
+        self
+    }
+
+    /// With this on standard input.
+    #[must_use]
+    pub fn input(mut self, content: &[u8]) -> Self {
+        content.clone_into(&mut self.input);
         self
     }
 
@@ -220,13 +230,25 @@ impl Command {
         let failed = |source| ProcessError::Start { program: self.program.clone(), source };
         let child = self
             .prepared()
-            .stdin(Stdio::null())
+            .stdin(self.stdin().map_err(failed)?)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
             .map_err(failed)?;
         Running::new(child, self.interrupt.clone()).map_err(failed)
+    }
+
+    /// A file without a name rather than a pipe: nobody has to write while the program reads, and one that does not
+    /// read at all is no failure.
+    fn stdin(&self) -> io::Result<Stdio> {
+        if self.input.is_empty() {
+            return Ok(Stdio::null());
+        }
+        let mut file = tempfile::tempfile()?;
+        file.write_all(&self.input)?;
+        file.rewind()?;
+        Ok(file.into())
     }
 
     fn prepared(&self) -> process::Command {
@@ -281,6 +303,9 @@ mod tests {
         assert_eq!(sh("echo out; echo err >&2").capture_text().unwrap(), "out\n");
         assert_eq!(sh("echo out; echo err >&2").capture_stderr().unwrap(), "err\n");
         assert_eq!(sh("cat").capture_text().unwrap(), "", "standard input is empty");
+        let long = "text\n".repeat(100_000);
+        assert_eq!(sh("cat").input(long.as_bytes()).capture_text().unwrap(), long);
+        assert_eq!(sh("true").input(long.as_bytes()).capture_text().unwrap(), "");
         let mut lines = Vec::new();
         sh("echo a; echo b >&2; printf c").run(|line| lines.push(line.to_owned())).unwrap();
         lines.sort();
