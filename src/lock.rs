@@ -1,4 +1,5 @@
-//! One transaction per stack at a time: an flock(2) that the kernel lets go of when its holder dies, however it dies.
+//! One transaction per stack at a time, and one of what concerns the whole host: an flock(2) that the kernel lets go of
+//! when its holder dies, however it dies.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -27,12 +28,12 @@ const HOLDER_MAX: u64 = 4096;
 pub enum LockError {
     /// Somebody else holds the lock, and went on doing so.
     #[error(
-        "stack {stack} is locked by {holder}; waited {}, nothing was changed; try again later",
+        "{what} is locked by {holder}; waited {}, nothing was changed; try again later",
         humantime::format_duration(whole_seconds(*waited))
     )]
     Held {
-        /// The stack.
-        stack: StackName,
+        /// What is locked: `stack web`.
+        what: String,
         /// Who holds it.
         holder: String,
         /// How long was waited.
@@ -40,11 +41,11 @@ pub enum LockError {
     },
     /// This program was asked to end while it waited.
     #[error(
-        "stack {stack} is locked by {holder}; this program was asked to end while it waited, nothing was changed"
+        "{what} is locked by {holder}; this program was asked to end while it waited, nothing was changed"
     )]
     Interrupted {
-        /// The stack.
-        stack: StackName,
+        /// What is locked.
+        what: String,
         /// Who holds it.
         holder: String,
     },
@@ -72,7 +73,33 @@ struct Holder {
 #[derive(Debug)]
 pub struct Locked {
     stack: StackName,
-    file: File,
+    _lock: Lock,
+}
+
+/// Proof that this process is the only one that does something for all stacks of this user. Let go of when it is
+/// dropped.
+#[derive(Debug)]
+pub struct Alone {
+    _lock: Lock,
+}
+
+impl Alone {
+    /// Takes the lock of `what`, a word such as `alerts`, for `verb`, as [`Locked::take`] does.
+    ///
+    /// # Errors
+    /// As [`Locked::take`].
+    pub fn take(
+        dirs: &Dirs,
+        what: &str,
+        verb: &str,
+        patience: Duration,
+        interrupt: &Interrupt,
+    ) -> Result<Self, LockError> {
+        // No stack's name has this character.
+        let file = format!("@{what}.lock");
+        let lock = Lock::take(dirs, &file, what, verb, patience, interrupt, |_| {})?;
+        Ok(Self { _lock: lock })
+    }
 }
 
 impl Locked {
@@ -89,7 +116,33 @@ impl Locked {
         interrupt: &Interrupt,
         waiting: impl FnOnce(&str),
     ) -> Result<Self, LockError> {
-        let path = dirs.run().join("locks").join(format!("{stack}.lock"));
+        let what = format!("stack {stack}");
+        let lock = Lock::take(dirs, &format!("{stack}.lock"), &what, verb, patience, interrupt, waiting)?;
+        Ok(Self { stack: stack.clone(), _lock: lock })
+    }
+
+    /// The stack that is locked.
+    #[must_use]
+    pub fn stack(&self) -> &StackName {
+        &self.stack
+    }
+}
+
+/// A lock file that is locked.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Lock {
+    fn take(
+        dirs: &Dirs,
+        file: &str,
+        what: &str,
+        verb: &str,
+        patience: Duration,
+        interrupt: &Interrupt,
+        waiting: impl FnOnce(&str),
+    ) -> Result<Self, LockError> {
+        let path = dirs.run().join("locks").join(file);
         let failed = |step| {
             let path = path.clone();
             move |source| LockError::Io { path, step, source }
@@ -101,42 +154,36 @@ impl Locked {
             Err(std::fs::TryLockError::WouldBlock) => {
                 waiting(&holder(&path));
                 let begin = Instant::now();
+                let what = what.to_owned();
                 match wait(file, begin + patience, interrupt).map_err(failed("lock"))? {
                     Waited::Taken(file) => file,
                     Waited::Deadline => {
-                        let (stack, waited) = (stack.clone(), begin.elapsed());
-                        return Err(LockError::Held { stack, holder: holder(&path), waited });
+                        return Err(LockError::Held { what, holder: holder(&path), waited: begin.elapsed() });
                     }
                     Waited::Interrupted => {
-                        return Err(LockError::Interrupted { stack: stack.clone(), holder: holder(&path) });
+                        return Err(LockError::Interrupted { what, holder: holder(&path) });
                     }
                 }
             }
         };
-        let mut locked = Self { stack: stack.clone(), file };
-        locked.tell(verb).map_err(failed("write"))?;
-        Ok(locked)
-    }
-
-    /// The stack that is locked.
-    #[must_use]
-    pub fn stack(&self) -> &StackName {
-        &self.stack
+        let mut lock = Self(file);
+        lock.tell(verb).map_err(failed("write"))?;
+        Ok(lock)
     }
 
     fn tell(&mut self, verb: &str) -> io::Result<()> {
         let since = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let holder = Holder { pid: std::process::id(), verb: verb.to_owned(), since };
-        self.file.set_len(0)?;
-        self.file.rewind()?;
-        self.file.write_all(&serde_json::to_vec(&holder)?)
+        self.0.set_len(0)?;
+        self.0.rewind()?;
+        self.0.write_all(&serde_json::to_vec(&holder)?)
     }
 }
 
-impl Drop for Locked {
+impl Drop for Lock {
     fn drop(&mut self) {
         // The next holder writes its own; until then the file should name nobody.
-        drop(self.file.set_len(0));
+        drop(self.0.set_len(0));
     }
 }
 
