@@ -12,6 +12,7 @@ use crate::document::ReadError;
 use crate::exit::Code;
 use crate::inventory::InventoryError;
 use crate::names::{NameError, UnitName};
+use crate::seal::SealError;
 use crate::stack::{Refusal, StackError};
 use crate::systemd::bus::BusError;
 
@@ -30,6 +31,9 @@ pub enum Error {
     /// The host configuration or a seal.
     #[error(transparent)]
     Configuration(ReadError),
+    /// A unit file that cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// A declaration that is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -79,9 +83,11 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Dirs(_) | Self::Inventory(_) | Self::Configuration(_) | Self::Refused(_) => {
-                Code::Configuration
-            }
+            Self::Dirs(_)
+            | Self::Inventory(_)
+            | Self::Configuration(_)
+            | Self::Seal(_)
+            | Self::Refused(_) => Code::Configuration,
             Self::Name(_) => Code::Usage,
             Self::Artifact(error) => error.code(),
             Self::Bus(error) => error.code(),

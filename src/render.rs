@@ -11,6 +11,7 @@ use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::inventory::{Entry, Host, VerifyMode};
 use crate::names::{NameError, StackName, UnitName};
+use crate::seal;
 
 /// The shipped units, by file name: the single source of the unit texts.
 const SHIPPED: &[(&str, &str)] = &[
@@ -48,10 +49,13 @@ impl Programs {
     /// The system does not tell where this program is.
     pub fn beside_this_one() -> Result<Self, std::io::Error> {
         let this = std::env::current_exe()?;
-        Ok(Self {
-            stackctl: this.with_file_name("stackctl"),
-            stack_audit: this.with_file_name("stack-audit"),
-        })
+        Ok(Self::in_directory(this.parent().unwrap_or(Path::new("/"))))
+    }
+
+    /// The programs in `directory`.
+    #[must_use]
+    pub fn in_directory(directory: &Path) -> Self {
+        Self { stackctl: directory.join("stackctl"), stack_audit: directory.join("stack-audit") }
     }
 }
 
@@ -69,16 +73,17 @@ pub struct RenderedUnit {
 }
 
 impl RenderedUnit {
-    /// The `.wants` links that enabling the unit makes, below the owner directory:
-    /// `default.target.wants/foo.service`. From `WantedBy=` in the text, as systemctl(1) does.
+    /// The links that enabling the unit makes, below the owner directory: `default.target.wants/foo.service`.
     #[must_use]
     pub fn wants_links(&self) -> Vec<PathBuf> {
-        self.text
-            .lines()
-            .filter_map(|line| line.strip_prefix("WantedBy="))
-            .flat_map(str::split_whitespace)
-            .map(|target| Path::new(&format!("{target}.wants")).join(self.name.as_str()))
-            .collect()
+        seal::install_links(&self.name, &seal::settings(&self.text))
+    }
+
+    /// The same unit with a token that somebody else has made up.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        let (own, other) = (format!("{}{}", self.marker, self.token), format!("{}{token}", self.marker));
+        Self { text: self.text.replacen(&own, &other, 1), token: token.to_owned(), ..self }
     }
 }
 
@@ -87,7 +92,7 @@ impl RenderedUnit {
 /// # Errors
 /// A file in `units/` is not called like a unit: a mistake in this program, held by a test.
 pub fn shipped(dirs: &Dirs, host: &Host, programs: &Programs) -> Result<Vec<RenderedUnit>, NameError> {
-    let seal = dirs.seals().join(format!("{}.json", crate::seal::SHIPPED));
+    let seal = dirs.seals().join(format!("{}.json", seal::SHIPPED));
     let values = common(&seal, host, programs);
     SHIPPED
         .iter()
@@ -175,21 +180,45 @@ fn common(seal: &Path, host: &Host, programs: &Programs) -> Values {
 }
 
 fn fill(name: UnitName, template: &str, values: &Values, made_from: &Sha256) -> RenderedUnit {
+    let without_token = fill_lines(template, values);
+    let token = Sha256::of_parts([without_token.as_bytes(), made_from.to_string().as_bytes()]).short();
+    let mut values = values.clone();
+    values.insert("token", token.clone());
+    let marker = values.get("seal").map(|seal| format!("Documentation=file://{seal}#")).unwrap_or_default();
+    RenderedUnit { name, text: fill_lines(template, &values), token, marker }
+}
+
+fn fill_lines(template: &str, values: &Values) -> String {
     let mut text = String::with_capacity(template.len() * 2);
     for line in template.lines() {
-        let mut filled = line.to_owned();
-        for (placeholder, value) in values {
-            filled = filled.replace(&format!("@{placeholder}@"), value);
-        }
-        let sets_nothing = filled != line && filled.ends_with('=');
+        let filled = fill_line(line, values);
+        let sets_nothing =
+            filled != line && filled.split_once('=').is_some_and(|(_, value)| value.is_empty());
         if !sets_nothing {
             text.push_str(&filled);
             text.push('\n');
         }
     }
-    let token = Sha256::of_parts([text.as_bytes(), made_from.to_string().as_bytes()]).short();
-    let marker = values.get("seal").map(|seal| format!("Documentation=file://{seal}#")).unwrap_or_default();
-    RenderedUnit { name, text: text.replace("@token@", &token), token, marker }
+    text
+}
+
+/// Each placeholder is replaced once: what a value looks like does not matter.
+fn fill_line(line: &str, values: &Values) -> String {
+    let mut filled = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('@') {
+        filled.push_str(before);
+        let known = after.split_once('@').and_then(|(name, next)| Some((values.get(name)?, next)));
+        rest = if let Some((value, next)) = known {
+            filled.push_str(value);
+            next
+        } else {
+            filled.push('@');
+            after
+        };
+    }
+    filled.push_str(rest);
+    filled
 }
 
 /// `%` introduces a specifier in every unit setting; systemd.unit(5).
@@ -272,6 +301,22 @@ mod tests {
             text.contains("\nDocumentation=file:///home/m%%20e/.config/stackwarden/sealed/demo.json#"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_value_may_look_like_a_placeholder_or_like_nothing() {
+        for description in ["@token@ @stack@", "@@path@", "a =", "me@example.org"] {
+            let text = &sample(description, "/opt/bin")[0].text;
+            assert!(text.contains(&format!("\nDescription={description}\n")), "{text}");
+        }
+    }
+
+    #[test]
+    fn another_token_changes_nothing_else() {
+        let unit = sample("a", "/opt/bin").remove(0);
+        let other = unit.clone().with_token("0123");
+        assert_eq!(unit.text.replace(&unit.token, "0123"), other.text);
+        assert_eq!(other.with_token(&unit.token), unit);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
-use crate::document::{Document, ReadError};
+use crate::document::{Document, ReadError, read_text};
 use crate::inventory::json_files;
 use crate::names::{NameError, StackName, UnitName};
 use crate::render::RenderedUnit;
@@ -89,6 +89,37 @@ pub enum SealError {
         /// The rule that it breaks.
         source: NameError,
     },
+    /// A unit file that is to be sealed and is not called like a unit.
+    #[error("{}: the file's name is not the name of a unit", path.display())]
+    UnitName {
+        /// The file.
+        path: PathBuf,
+        /// The rule that it breaks.
+        source: NameError,
+    },
+    /// A unit file that is to be sealed, and of which systemd would not read everything.
+    #[error("{}: expected a unit file that systemd reads without complaint, but {reason}", path.display())]
+    UnitFile {
+        /// The file.
+        path: PathBuf,
+        /// The line, and what is wrong with it.
+        reason: String,
+    },
+    /// A unit file that is to be sealed, and that no link could lead to.
+    #[error("{}: expected an absolute path: it becomes the declared target of a link", path.display())]
+    Relative {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A unit file that is to be sealed, and whose loaded definition could not be told from an older one.
+    #[error(
+        "{}: expected Documentation=file:///…/stackwarden/sealed/NAME.json#TOKEN in [Unit], found none",
+        path.display()
+    )]
+    NoToken {
+        /// The file.
+        path: PathBuf,
+    },
     /// The directory cannot be listed.
     #[error("cannot list the seals")]
     Directory(#[source] std::io::Error),
@@ -113,6 +144,15 @@ impl Seal {
         Self { version: Self::VERSION, inventory, units }
     }
 
+    /// The seal of unit files that a generation links.
+    ///
+    /// # Errors
+    /// A file cannot be read, is not a unit file that systemd takes whole, or has no token.
+    pub fn of_linked(files: &[PathBuf], inventory: Option<Sha256>) -> Result<Self, SealError> {
+        let units = files.iter().map(|path| SealedUnit::of_file(path)).collect::<Result<_, _>>()?;
+        Ok(Self { version: Self::VERSION, inventory, units })
+    }
+
     /// Where the seal called `name` is.
     #[must_use]
     pub fn path(dirs: &Dirs, name: &str) -> PathBuf {
@@ -130,6 +170,64 @@ impl SealedUnit {
             settings: settings(&unit.text),
         }
     }
+
+    /// The seal of a unit file that a generation links from elsewhere; `path` is what the link leads to.
+    fn of_file(path: &Path) -> Result<(UnitName, Self), SealError> {
+        if !path.is_absolute() {
+            return Err(SealError::Relative { path: path.to_owned() });
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name =
+            UnitName::parse(&name).map_err(|source| SealError::UnitName { path: path.to_owned(), source })?;
+        let text = read_text(path)?;
+        let refused = |reason: String| SealError::UnitFile { path: path.to_owned(), reason };
+        let file = UnitFile::parse(&text).map_err(|error| refused(error.to_string()))?;
+        if let Some(problem) = file.problems.first() {
+            return Err(refused(problem.to_string()));
+        }
+        let settings = settings(&text);
+        let token = settings
+            .iter()
+            .filter(|setting| setting.section == "Unit" && setting.key == "Documentation")
+            .flat_map(|setting| setting.value.split_whitespace())
+            .find_map(token_of_link)
+            .ok_or_else(|| SealError::NoToken { path: path.to_owned() })?
+            .to_owned();
+        let sealed = Self {
+            token,
+            sha256: Sha256::of(text.as_bytes()),
+            link: Some(path.to_owned()),
+            enabled_by: install_links(&name, &settings),
+            settings,
+        };
+        Ok((name, sealed))
+    }
+}
+
+/// The token in a documentation link to a seal, `file:///…/stackwarden/sealed/foo.json#token`.
+#[must_use]
+pub fn token_of_link(link: &str) -> Option<&str> {
+    let (seal, token) = link.strip_prefix("file://")?.rsplit_once('#')?;
+    (seal.contains("/stackwarden/sealed/") && !token.is_empty()).then_some(token)
+}
+
+/// The links that enabling a unit makes, below the owner directory, by its [Install] section (systemd.unit(5)).
+#[must_use]
+pub fn install_links(name: &UnitName, settings: &[Setting]) -> Vec<PathBuf> {
+    let mut links = Vec::new();
+    for (key, kind) in [("WantedBy", "wants"), ("RequiredBy", "requires"), ("UpheldBy", "upholds")] {
+        let mut targets = Vec::new();
+        for setting in settings.iter().filter(|setting| setting.section == "Install" && setting.key == key) {
+            if setting.value.is_empty() {
+                targets.clear();
+            }
+            targets.extend(setting.value.split_whitespace());
+        }
+        links.extend(
+            targets.into_iter().map(|target| Path::new(&format!("{target}.{kind}")).join(name.as_str())),
+        );
+    }
+    links
 }
 
 /// The assignments of a unit text, in order.
@@ -181,4 +279,51 @@ fn load_file(path: &Path) -> Result<(Option<StackName>, Seal), SealError> {
         }
     };
     Ok((stack, Seal::load(path)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::atomic;
+
+    const UNIT: &str = "[Unit]\nDocumentation=man:x(1) file:///h/.config/stackwarden/sealed/demo.json#0123\n\n\
+        [Install]\nWantedBy=default.target other.target\nRequiredBy=hard.target\n";
+
+    fn seal_of(name: &str, text: &str) -> Result<(PathBuf, Seal), String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        atomic::replace(&path, text.as_bytes(), atomic::PUBLIC).unwrap();
+        let place = format!("{}/", dir.path().display());
+        match Seal::of_linked(std::slice::from_ref(&path), None) {
+            Ok(seal) => Ok((path, seal)),
+            Err(error) => Err(error.to_string().replace(&place, "")),
+        }
+    }
+
+    #[test]
+    fn a_linked_file_is_sealed_as_it_is() {
+        let (path, seal) = seal_of("demo.service", UNIT).unwrap();
+        let sealed = &seal.units[&UnitName::parse("demo.service").unwrap()];
+        assert_eq!((sealed.token.as_str(), sealed.link.as_ref()), ("0123", Some(&path)));
+        assert_eq!(sealed.sha256, Sha256::of(UNIT.as_bytes()));
+        assert_eq!(
+            sealed.enabled_by,
+            ["default.target.wants", "other.target.wants", "hard.target.requires"]
+                .map(|directory| Path::new(directory).join("demo.service"))
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_audited_is_not_sealed() {
+        for (name, text, expected) in [
+            ("demo.service", "[Unit]\nDocumentation=man:x(1)\n", "NAME.json#TOKEN in [Unit], found none"),
+            ("demo.service", "[Unit]\nnonsense\n", "but line 2 has no \"=\", ignored"),
+            ("demo", UNIT, "demo: the file's name is not the name of a unit"),
+        ] {
+            let error = seal_of(name, text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        let relative = Seal::of_linked(&["demo.service".into()], None).unwrap_err();
+        assert!(matches!(relative, SealError::Relative { .. }));
+    }
 }

@@ -117,10 +117,7 @@ fn differences(
 
 /// The token in the documentation link to the unit's seal.
 fn loaded_token(loaded: &LoadedUnit) -> Option<&str> {
-    loaded.documentation.iter().find_map(|link| {
-        let (seal, token) = link.strip_prefix("file://")?.rsplit_once('#')?;
-        seal.contains("/stackwarden/sealed/").then_some(token)
-    })
+    loaded.documentation.iter().find_map(|link| seal::token_of_link(link))
 }
 
 /// Whether a file changed after the manager read all units, by the change time that no tool can set back.

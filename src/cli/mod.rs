@@ -4,6 +4,7 @@ pub mod audit;
 mod declare;
 mod lifecycle;
 pub mod output;
+mod packaging;
 pub mod stackctl;
 pub mod update;
 

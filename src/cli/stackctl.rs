@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{declare, lifecycle};
+use super::{declare, lifecycle, packaging};
 use crate::error::Error;
 use crate::exit::{Code, table};
 
@@ -21,6 +21,8 @@ enum Verb {
     Lifecycle(lifecycle::Verb),
     #[command(flatten)]
     Declare(declare::Verb),
+    #[command(flatten)]
+    Packaging(packaging::Verb),
 }
 
 /// The program.
@@ -33,5 +35,6 @@ fn work(arguments: Arguments) -> Result<Code, Error> {
     match arguments.verb {
         Verb::Lifecycle(verb) => lifecycle::work(verb),
         Verb::Declare(verb) => declare::work(verb),
+        Verb::Packaging(verb) => packaging::work(verb),
     }
 }

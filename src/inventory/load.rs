@@ -87,6 +87,14 @@ impl Inventory {
     pub fn load_stack(dirs: &Dirs, stack: &StackName) -> Result<Declared, InventoryError> {
         load_file(&dirs.inventory_file(stack)).map(|(_, declared)| declared)
     }
+
+    /// Reads an entry from anywhere; the file's name says which stack's it is.
+    ///
+    /// # Errors
+    /// As [`Inventory::load_stack`].
+    pub fn load_file(path: &Path) -> Result<(StackName, Declared), InventoryError> {
+        load_file(path)
+    }
 }
 
 /// The `*.json` entries of a directory, without hidden ones (editors keep their swap files so), in order.
