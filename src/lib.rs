@@ -11,6 +11,7 @@ pub mod dirs;
 pub mod document;
 pub mod error;
 pub mod exit;
+pub mod explain;
 pub mod install;
 pub mod inventory;
 pub mod journal;

@@ -205,8 +205,7 @@ impl SealedUnit {
 }
 
 /// The token in a documentation link to a seal, `file:///…/stackwarden/sealed/foo.json#token`.
-#[must_use]
-pub fn token_of_link(link: &str) -> Option<&str> {
+fn token_of_link(link: &str) -> Option<&str> {
     let (seal, token) = link.strip_prefix("file://")?.rsplit_once('#')?;
     (seal.contains("/stackwarden/sealed/") && !token.is_empty()).then_some(token)
 }
@@ -244,6 +243,12 @@ pub fn settings(text: &str) -> Vec<Setting> {
         value: assignment.value,
     };
     file.assignments.into_iter().map(setting).collect()
+}
+
+/// The token in a unit's links to its documentation, of which one leads to its seal.
+#[must_use]
+pub fn token_of(documentation: &[String]) -> Option<&str> {
+    documentation.iter().find_map(|link| token_of_link(link))
 }
 
 impl Seals {

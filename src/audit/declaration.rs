@@ -27,17 +27,10 @@ pub struct DeclaredUnit {
 }
 
 impl DeclaredUnit {
-    /// Whether a drop-in may change this unit: allowed by file name or by absolute path. Only a file can be allowed;
-    /// reading a FIFO would hang the manager.
+    /// Whether a drop-in may change this unit; see [`allows`].
     #[must_use]
     pub fn allows(&self, drop_in: &DropIn) -> bool {
-        let named = |allowed: &String| {
-            let path = Path::new(allowed);
-            drop_in.path == path
-                || drop_in.found_at == path
-                || drop_in.path.file_name() == Some(path.as_os_str())
-        };
-        drop_in.is_effective() && self.allowed_drop_ins.iter().any(named)
+        allows(&self.allowed_drop_ins, drop_in)
     }
 
     /// The command that puts the unit's files back.
@@ -48,6 +41,17 @@ impl DeclaredUnit {
             None => "stackctl install".to_owned(),
         }
     }
+}
+
+/// Whether a drop-in is one of `allowed`: by file name or by absolute path. Only a file can be allowed; reading a FIFO
+/// would hang the manager.
+#[must_use]
+pub fn allows(allowed: &[String], drop_in: &DropIn) -> bool {
+    let named = |allowed: &String| {
+        let path = Path::new(allowed);
+        drop_in.path == path || drop_in.found_at == path || drop_in.path.file_name() == Some(path.as_os_str())
+    };
+    drop_in.is_effective() && allowed.iter().any(named)
 }
 
 /// Everything that is declared.

@@ -73,7 +73,7 @@ fn differences(
 ) -> Vec<String> {
     let mut found = Vec::new();
     let token = &seen.declared.sealed.token;
-    match loaded_token(loaded) {
+    match seal::token_of(&loaded.documentation) {
         Some(loaded) if loaded == token => {}
         Some(loaded) => found.push(format!("the loaded token is {loaded}")),
         None => found.push("what is loaded has no token".to_owned()),
@@ -113,11 +113,6 @@ fn differences(
         ));
     }
     found
-}
-
-/// The token in the documentation link to the unit's seal.
-fn loaded_token(loaded: &LoadedUnit) -> Option<&str> {
-    loaded.documentation.iter().find_map(|link| seal::token_of_link(link))
 }
 
 /// Whether a file changed after the manager read all units, by the change time that no tool can set back.

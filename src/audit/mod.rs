@@ -21,7 +21,7 @@ mod watches;
 mod world;
 
 pub use check::{Check, Severity};
-pub use declaration::{Declaration, DeclaredUnit};
+pub use declaration::{Declaration, DeclaredUnit, allows};
 pub use finding::{Finding, State, Status, Verdicts};
 pub use heal::{Action, Plan};
 pub use judge::{Judgement, judge};

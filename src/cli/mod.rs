@@ -2,6 +2,8 @@
 
 pub mod audit;
 mod declare;
+mod explain;
+mod inspect;
 mod lifecycle;
 pub mod output;
 mod packaging;

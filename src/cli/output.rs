@@ -1,6 +1,6 @@
 //! What goes to standard output: text for the person who typed the command, or JSON.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -30,4 +30,12 @@ pub fn print(text: &str) -> Result<(), Error> {
 /// As [`print`].
 pub fn print_json(value: &impl Serialize) -> Result<(), Error> {
     print(&serde_json::to_string_pretty(value).map_err(|error| Error::Output(error.into()))?)
+}
+
+/// Whether text for a person is coloured: on a terminal, unless `NO_COLOR` (no-color.org) is set.
+#[must_use]
+pub fn colour() -> bool {
+    let set = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
 }

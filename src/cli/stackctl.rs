@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{declare, lifecycle, packaging};
+use super::{declare, inspect, lifecycle, packaging};
 use crate::error::Error;
 use crate::exit::{Code, table};
 
@@ -20,6 +20,8 @@ enum Verb {
     #[command(flatten)]
     Lifecycle(lifecycle::Verb),
     #[command(flatten)]
+    Inspect(inspect::Verb),
+    #[command(flatten)]
     Declare(declare::Verb),
     #[command(flatten)]
     Packaging(packaging::Verb),
@@ -34,6 +36,7 @@ pub fn main() -> ExitCode {
 fn work(arguments: Arguments) -> Result<Code, Error> {
     match arguments.verb {
         Verb::Lifecycle(verb) => lifecycle::work(verb),
+        Verb::Inspect(verb) => inspect::work(verb),
         Verb::Declare(verb) => declare::work(verb),
         Verb::Packaging(verb) => packaging::work(verb),
     }

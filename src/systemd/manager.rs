@@ -24,6 +24,9 @@ const PROPERTIES_INTERFACE: &str = "org.freedesktop.DBus.Properties";
 /// Its error for a connection that it sends its signals on already; it remembers that when it executes itself anew.
 const ALREADY_SUBSCRIBED: &str = "org.freedesktop.systemd1.AlreadySubscribed";
 
+/// Its error for a unit that is not in memory.
+const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
+
 /// The bus's error for an object that is gone, such as a job that has ended.
 const UNKNOWN_OBJECT: &str = "org.freedesktop.DBus.Error.UnknownObject";
 
@@ -189,6 +192,20 @@ impl Manager {
         self.observe(std::slice::from_ref(unit), detail)
             .remove(unit)
             .unwrap_or_else(|| Err(BusError::not_understood(&format!("read {unit}"), "no answer")))
+    }
+
+    /// Whether a unit is in memory. Unlike reading it, asking does not load it.
+    ///
+    /// # Errors
+    /// As [`Manager::state`].
+    pub fn has_in_memory(&self, unit: &UnitName) -> Result<bool, BusError> {
+        let asked = format!("look for {unit}");
+        let name = (unit.as_str(),);
+        match self.operation(&asked, self.bus.call(manager("GetUnit"), &name, &asked)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_refusal(NO_SUCH_UNIT) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Lets the manager read all unit files again, and waits until it has.
