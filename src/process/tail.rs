@@ -28,7 +28,7 @@ impl Tail {
     pub(super) fn text(&self, redactor: &Redactor) -> String {
         let text = String::from_utf8_lossy(&self.bytes);
         let whole = if self.cut { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
-        let clean = redactor.redact(&clean(whole));
+        let clean = redactor.redact(&without_traceback(&clean(whole)));
         let mut lines: Vec<&str> = Vec::new();
         let mut size = 0;
         for line in clean.lines().rev().map(str::trim_end).filter(|line| !line.is_empty()) {
@@ -40,6 +40,18 @@ impl Tail {
         }
         lines.reverse();
         lines.join("\n").chars().take(2 * SHOWN).collect()
+    }
+}
+
+/// podman-compose is written in Python, and tells a mistake in a compose file as a traceback: what counts is its last
+/// line.
+fn without_traceback(text: &str) -> String {
+    match text.rsplit_once("Traceback (most recent call last):") {
+        Some((before, trace)) => {
+            let reason = trace.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with(' '));
+            format!("{before}{}", reason.unwrap_or_default())
+        }
+        None => text.to_owned(),
     }
 }
 
@@ -93,6 +105,15 @@ mod tests {
         tail.push(&b"secret".repeat(10_000));
         tail.push(b"\nreason\n");
         assert_eq!(tail.text(&Redactor::default()), "reason");
+    }
+
+    #[test]
+    fn of_a_traceback_the_reason_is_kept() {
+        let mut tail = Tail::default();
+        tail.push(
+            b"before\nTraceback (most recent call last):\n  File \"x\", line 1\nValueError: must be set\n",
+        );
+        assert_eq!(tail.text(&Redactor::default()), "before\nValueError: must be set");
     }
 
     #[test]

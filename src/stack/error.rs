@@ -52,6 +52,18 @@ pub enum StackError {
         /// What compose said.
         source: Box<ComposeError>,
     },
+    /// compose said that an image was pulled or built, and it is not here.
+    #[error("cannot {verb} {image} for stack {stack}, the running containers were not touched: {said}")]
+    NotFetched {
+        /// The stack.
+        stack: StackName,
+        /// `pull` or `build`.
+        verb: &'static str,
+        /// The image.
+        image: String,
+        /// The last error that compose printed.
+        said: String,
+    },
     /// compose said that all is well, and it is not.
     #[error("stack {stack}: service {service} has no container after `compose up`: {said}")]
     NotMade {
@@ -141,7 +153,9 @@ impl StackError {
             Self::Refused { refusals, .. } => refusals.code(),
             Self::NotUp { .. } | Self::DependencyNotUp { .. } => Code::NotUp,
             Self::Up { source, .. } => compose_code(source),
-            Self::NotMade { .. } | Self::Job { .. } | Self::StopUnclear { .. } => Code::Refused,
+            Self::NotFetched { .. } | Self::NotMade { .. } | Self::Job { .. } | Self::StopUnclear { .. } => {
+                Code::Refused
+            }
             Self::State(_) => Code::Io,
             Self::Lock(LockError::Io { .. }) => Code::CannotWrite,
             Self::Interrupted { .. } | Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => {

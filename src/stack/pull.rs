@@ -24,9 +24,18 @@ pub fn pull_missing(
     for (service, verb, image) in missing {
         let done = if verb == "pull" { "pulled" } else { "built" };
         progress.show(&format!("{verb} {image}"));
+        let mut said = String::new();
         step(&prepared.compose, &prepared.entry, overlay, (verb, &service), deadline, |line| {
             progress.show(&format!("{verb} {image}: {line}"));
+            if line.contains("rror") {
+                line.clone_into(&mut said);
+            }
         })?;
+        // podman-compose (1.3) says 0 also when it could not pull, and `up` would then take the stack down first.
+        if prepared.podman.images(&[image.as_str()])?.values().all(Option::is_none) {
+            let stack = prepared.compose.stack().clone();
+            return Err(StackError::NotFetched { stack, verb, image, said });
+        }
         fetched.push(format!("{done} {image} for {service}"));
     }
     Ok(fetched)

@@ -1,4 +1,4 @@
 # shellcheck shell=bash
-PROVIDER=docker-compose
+export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/lifecycle.sh"

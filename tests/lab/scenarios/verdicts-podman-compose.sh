@@ -1,4 +1,4 @@
 # shellcheck shell=bash
-PROVIDER=podman-compose
+export PROVIDER=podman-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/verdicts.sh"

@@ -56,7 +56,7 @@ bad_file() { # CODE TEXT CONTENT
 bad_file 78 compose 'services: {web: ['
 bad_file 78 '' ''
 # shellcheck disable=SC2016  # for compose
-bad_file 78 NEEDED 'services: {web: {image: "x:${NEEDED:?must be set}"}}'
+bad_file 78 "must be set" 'services: {web: {image: "x:${NEEDED:?must be set}"}}'
 if [ "$PROVIDER" = docker-compose ]; then
     bad_file 78 cycle 'services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}'
     bad_file 78 nosuch 'services: {a: {image: x, depends_on: [nosuch]}}'
@@ -128,12 +128,14 @@ user sed -i 's/TAG:-nosuch/TAG:-1/' shop/compose.yml
 
 step 'two at once wait for each other, and the one that gives up says for whom'
 host_config "\"lock_wait\": \"1s\", \"provider\": {\"kind\": \"$PROVIDER\"}"
-user flock --exclusive /run/user/1001/stackwarden/locks/shop.lock sleep 5 &
+# shellcheck disable=SC2016  # for the inner shell
+user sh -c 'exec flock --exclusive "$XDG_RUNTIME_DIR/stackwarden/locks/shop.lock" sleep 5' &
 sleep 0.5
 assert_exit 75 user stackctl apply shop
 assert_contains "$OUT" 'stack shop is locked by'
 wait $!
 
 step 'no secret in anything that was written'
-assert_eq "$(user sh -c 'grep -rl hunter22 .local/state /run/user/1001/stackwarden || true')" '' 'files with the secret'
+# shellcheck disable=SC2016  # for the inner shell
+assert_eq "$(user sh -c 'grep -rl hunter22 .local/state "$XDG_RUNTIME_DIR/stackwarden" || true')" '' 'files with the secret'
 assert_lacks "$(journal)" hunter22 'the journal'
