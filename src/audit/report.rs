@@ -150,12 +150,15 @@ impl Report {
     #[must_use]
     pub fn summary(&self) -> String {
         let Counts { passed, page, ticket, info, unknown } = self.counts;
+        let stacks = match self.stacks.len() {
+            1 => "1 stack".to_owned(),
+            count => format!("{count} stacks"),
+        };
         let mut line = if page + ticket + info + unknown == 0 {
-            format!("{} stacks, {passed} checks: every invariant holds", self.stacks.len())
+            format!("{stacks}, {passed} checks: every invariant holds")
         } else {
             format!(
-                "{} stacks, {passed} checks hold; {page} page, {ticket} ticket, {info} info, {unknown} unknown",
-                self.stacks.len()
+                "{stacks}, {passed} checks hold; {page} page, {ticket} ticket, {info} info, {unknown} unknown"
             )
         };
         if !self.healed.is_empty() {

@@ -42,7 +42,7 @@ act_the_unit_is_swapped() {
 }
 
 act_a_drop_in_slips_in() {
-    say 'A drop-in needs not touch the file at all. This one is for every service of the user, in a directory that has just been made.'
+    say 'A drop-in need not touch the file at all. This one is for every service of the user, in a directory that has just been made.'
     mark
     show_script "mkdir -p $OWNER/service.d; printf '[Service]\\nExecStartPre=/bin/true\\n' >$OWNER/service.d/99-fix.conf"
     from_the_journal 'photos.*drop-in-unexpected'
@@ -52,9 +52,9 @@ act_a_drop_in_slips_in() {
 act_a_stale_load_is_healed() {
     say 'The opposite case: an edited text was loaded, then the declared file was put back. File and token are right, and the manager would still run the edited text.'
     wait_until 10 audit_is_green
-    show_script "sed -i 's|^TimeoutStopSec=.*|TimeoutStopSec=1s|' $OWNER/photos.service && systemctl --user daemon-reload && cat photos.service >$OWNER/photos.service && touch -d @1 $OWNER/photos.service"
+    show_script "sed -i 's|^TimeoutStopSec=.*|TimeoutStopSec=1s|' $OWNER/photos.service; systemctl --user daemon-reload"
     mark
-    show_script "touch -d @1 $OWNER/photos.service"
+    show_script "cp photos.service $OWNER/photos.service; touch -d @1 $OWNER/photos.service"
     say 'Everything on disk is declared, so that a daemon-reload is safe, and the audit makes it.'
     from_the_journal 'healed.by'
     show_script 'systemctl --user show photos -p TimeoutStopUSec'
