@@ -5,6 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::alert::AlertError;
 use crate::artifacts::ArtifactError;
 use crate::atomic::WriteError;
 use crate::dirs::DirsError;
@@ -61,6 +62,9 @@ pub enum Error {
         /// The unit.
         unit: UnitName,
     },
+    /// An alert that was not told.
+    #[error(transparent)]
+    Alert(#[from] AlertError),
     /// A state file.
     #[error(transparent)]
     State(ReadError),
@@ -93,6 +97,7 @@ impl Error {
             Self::Bus(error) => error.code(),
             Self::NotStarted { .. } => Code::Refused,
             Self::AuditNeverCompletes { .. } => Code::Internal,
+            Self::Alert(error) => error.code(),
             Self::Stack(error) => error.code(),
             Self::State(_) | Self::Io(_) | Self::Output(_) => Code::Io,
             Self::Write(_) => Code::CannotWrite,

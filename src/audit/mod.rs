@@ -27,4 +27,6 @@ pub use heal::{Action, Plan};
 pub use judge::{Judgement, judge};
 pub use report::{Counts, Healed, Report, Thresholds, Trigger};
 pub use run::{Options, audit, store};
+pub use state::last;
+pub(crate) use units::failure;
 pub use world::{Answers, Owned, Seen, World, with_instances};
