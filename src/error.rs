@@ -11,6 +11,7 @@ use crate::atomic::WriteError;
 use crate::dirs::DirsError;
 use crate::document::ReadError;
 use crate::exit::Code;
+use crate::gate::GateError;
 use crate::inventory::InventoryError;
 use crate::names::{NameError, UnitName};
 use crate::seal::SealError;
@@ -32,6 +33,9 @@ pub enum Error {
     /// The host configuration or a seal.
     #[error(transparent)]
     Configuration(ReadError),
+    /// A gate that could assert nothing.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// A unit file that cannot be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -95,6 +99,7 @@ impl Error {
             Self::Name(_) => Code::Usage,
             Self::Artifact(error) => error.code(),
             Self::Bus(error) => error.code(),
+            Self::Gate(error) => error.code(),
             Self::NotStarted { .. } => Code::Refused,
             Self::AuditNeverCompletes { .. } => Code::Internal,
             Self::Alert(error) => error.code(),

@@ -13,6 +13,7 @@ pub mod document;
 pub mod error;
 pub mod exit;
 pub mod explain;
+pub mod gate;
 pub mod install;
 pub mod inventory;
 pub mod journal;

@@ -1,17 +1,20 @@
-//! The verbs for packagers, such as the Nix code: unit texts, seals of given files.
+//! The verbs for packagers, such as the Nix code: unit texts, seals of given files, and the gate of an activation.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::output::print_json;
+use super::output::{print, print_json};
+use crate::audit;
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{Document, read_bounded};
 use crate::error::Error;
 use crate::exit::Code;
-use crate::inventory::{Declared, Host, Inventory};
+use crate::gate::{self, Readiness};
+use crate::inventory::{Declared, Host, Inventory, Timespan};
 use crate::names::UnitName;
 use crate::render::{self, Programs};
 use crate::seal::Seal;
@@ -28,6 +31,15 @@ pub(super) enum Verb {
         /// The unit files, by the absolute paths that the links lead to
         #[arg(required = true)]
         files: Vec<PathBuf>,
+    },
+    /// Assert that every owned unit is linked, loaded and enabled as declared; for activation scripts
+    Gate {
+        /// Wait at most this long for a user manager that is starting [default: 1min]
+        #[arg(long, value_name = "TIME")]
+        wait: Option<Timespan>,
+        /// Wait, and assert nothing
+        #[arg(long)]
+        only_wait: bool,
     },
 }
 
@@ -64,6 +76,9 @@ pub(super) fn work(verb: Verb) -> Result<Code, Error> {
             let inventory = inventory.map_err(Error::Configuration)?.map(|content| Sha256::of(&content));
             print_json(&Seal::of_linked(&files, inventory)?)?;
         }
+        Verb::Gate { wait, only_wait } => {
+            return gate(wait.map_or(gate::WAIT, Timespan::duration), only_wait);
+        }
     }
     Ok(Code::Done)
 }
@@ -91,4 +106,38 @@ fn render(given: &Render) -> Result<(), Error> {
         .map(|unit| (unit.name, unit.text))
         .collect();
     print_json(&texts)
+}
+
+fn gate(wait: Duration, only_wait: bool) -> Result<Code, Error> {
+    let dirs = Dirs::from_env()?;
+    let host = Host::load_or_default(&dirs).map_err(Error::Configuration)?;
+    match gate::await_manager(&dirs, &host, wait)? {
+        Readiness::Up => {}
+        Readiness::Booting(state) => {
+            print(&format!(
+                "the system is {state} and the user manager is not up yet: nothing is asserted, the first audit gives the verdict"
+            ))?;
+            return Ok(Code::Done);
+        }
+    }
+    if only_wait {
+        return Ok(Code::Done);
+    }
+    let (report, verdict) = gate::verdict(&dirs);
+    audit::store(&dirs, &report)?;
+    for healed in &report.healed {
+        tracing::warn!("healed: {}", healed.action);
+    }
+    for finding in verdict.named.iter().chain(&verdict.broken) {
+        tracing::warn!("{}", finding.line());
+    }
+    for note in &verdict.notes {
+        tracing::warn!("{note}");
+    }
+    if verdict.code == Code::Done {
+        print(&format!("{} units are linked, loaded and enabled as declared", verdict.units))?;
+    } else {
+        tracing::error!("not every unit is linked, loaded and enabled as declared: see above");
+    }
+    Ok(verdict.code)
 }

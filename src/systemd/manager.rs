@@ -1,6 +1,7 @@
 //! The user manager over D-Bus: what it is, what it has loaded, and the few things that we ask it to do.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -29,6 +30,9 @@ const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
 /// The bus's error for an object that is gone, such as a job that has ended.
 const UNKNOWN_OBJECT: &str = "org.freedesktop.DBus.Error.UnknownObject";
+
+/// The socket of the system bus (D-Bus specification, "well-known message bus instances").
+const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 
 /// The manager's own properties that are kept (see [`ManagerState`]).
 pub(super) const PROPERTIES: &[&str] = &[
@@ -111,6 +115,14 @@ impl Manager {
     /// No socket, nobody who listens, no message bus, or no answer within `deadline`.
     pub fn connect(dirs: &Dirs, deadline: Duration) -> Result<Self, BusError> {
         Bus::connect(&dirs.bus_socket(), deadline).map(|bus| Self { bus })
+    }
+
+    /// Connects to the system bus, where the system's own manager answers the same questions.
+    ///
+    /// # Errors
+    /// As [`Manager::connect`].
+    pub fn connect_system(deadline: Duration) -> Result<Self, BusError> {
+        Bus::connect(Path::new(SYSTEM_BUS), deadline).map(|bus| Self { bus })
     }
 
     /// What the manager says of itself, read anew.

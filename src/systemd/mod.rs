@@ -8,6 +8,7 @@ mod runtime;
 pub mod search_path;
 pub mod settings;
 mod signals;
+mod startup;
 pub mod unit_file;
 pub mod unit_text;
 pub mod value;
