@@ -10,6 +10,7 @@ use std::process::Output;
 use serde_json::Value;
 use stackwarden::digest::Sha256;
 use stackwarden::dirs::Dirs;
+use stackwarden::document::read_text;
 use stackwarden::inventory::Host;
 use stackwarden::names::StackName;
 use stackwarden::render::Programs;
@@ -32,8 +33,8 @@ fn explain(manager: &Manager, unit: &str) -> Value {
 #[track_caller]
 fn valid(output: &Output) -> Value {
     let value: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let schema = fs_err::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/explain.schema.json"));
-    let schema: Value = serde_json::from_slice(&schema.unwrap()).unwrap();
+    let schema = read_text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/explain.schema.json"));
+    let schema: Value = serde_json::from_str(&schema.unwrap()).unwrap();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let errors: Vec<String> =
         validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
@@ -302,7 +303,7 @@ fn declared_disk_and_manager_are_told_apart() {
     assert!(explanation["summary"].as_str().unwrap().ends_with("; as declared (stack photos)"));
 
     let path = manager.owner().join("photos.service");
-    let text = fs_err::read_to_string(&path).unwrap();
+    let text = read_text(&path).unwrap();
     write(&path, &text.replace("apply photos", "apply other"));
     let explanation = explain(&manager, "photos");
     assert_eq!(explanation["declared"]["text_is_sealed"], false);

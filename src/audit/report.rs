@@ -264,6 +264,7 @@ impl Report {
             passed: BTreeMap::new(),
             findings: Vec::new(),
             healed: Vec::new(),
+            reload_blocked_by: Vec::new(),
             notes: Vec::new(),
         }
     }
