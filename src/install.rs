@@ -43,7 +43,28 @@ pub fn uninstall(dirs: &Dirs) -> Result<Vec<Change>, Error> {
     }
     fs::remove_file(&path)?;
     changes.push(Change::Removed(path));
+    remove_empty_directories(dirs);
     Ok(changes)
+}
+
+/// The directories that [`install`] and the `MakeDirectory=` of the path unit may have made, inner ones first. Those
+/// that somebody uses are not empty, and stay.
+fn remove_empty_directories(dirs: &Dirs) {
+    let (config, runtime) = (dirs.config_home.join("systemd"), dirs.runtime.join("systemd"));
+    let ours = dirs.inventory().parent().map(ToOwned::to_owned);
+    let made = [
+        dirs.owner().join("service.d"),
+        dirs.owner(),
+        config.join("user.control"),
+        config,
+        runtime.join("user"),
+        runtime.join("user.control"),
+        dirs.inventory(),
+        dirs.seals(),
+    ];
+    for directory in made.into_iter().chain(ours) {
+        drop(fs::remove_dir(directory));
+    }
 }
 
 /// What [`install`] or [`uninstall`] would change, without changing it.

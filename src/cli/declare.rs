@@ -156,6 +156,10 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
+/// The unit that runs audits, and the one that takes the last look after each.
+const AUDIT: &str = "stack-audit.service";
+const SETTLE: &str = "stack-audit-settle.service";
+
 /// What the verbs work on.
 struct Place {
     dirs: Dirs,
@@ -423,15 +427,18 @@ fn uninstall(place: &Place, dry_run: bool) -> Result<Code, Error> {
         let template = name.template();
         render::shipped_names().iter().any(|shipped| shipped == name || Some(shipped) == template.as_ref())
     };
-    // Watchers first: the removal of their files is no drift.
-    let loaded: Vec<UnitName> = manager
-        .loaded_units()?
-        .units
-        .into_keys()
-        .filter(|name| ours(name) && name.unit_type() != "service")
-        .collect();
-    for unit in loaded {
-        manager.run_job(JobVerb::Stop, &unit, JobMode::Replace, BUS_DEADLINE)?;
+    // Watchers first: the removal of their files is no drift. Then an audit that they have started, and the look that
+    // its end brings, which would come to a verdict about units that are going away.
+    let loaded: Vec<UnitName> = manager.loaded_units()?.units.into_keys().filter(ours).collect();
+    let watchers = loaded.iter().filter(|name| name.unit_type() != "service");
+    let audits =
+        [AUDIT, SETTLE].iter().flat_map(|wanted| loaded.iter().filter(|name| name.as_str() == *wanted));
+    for unit in watchers.chain(audits.clone()) {
+        manager.run_job(JobVerb::Stop, unit, JobMode::Replace, BUS_DEADLINE)?;
+    }
+    for unit in audits {
+        // One that is not failed cannot be reset.
+        drop(manager.reset_failed(unit));
     }
     show(&install::uninstall(&place.dirs)?)?;
     manager.reload(place.host.reload_deadline.duration())?;
@@ -443,7 +450,7 @@ fn settle() -> Result<Code, Error> {
     let dirs = Dirs::from_env()?;
     let mut manager = Manager::connect(&dirs, BUS_DEADLINE)?;
     audit::settle::wait_until_armed(&mut manager)?;
-    let audit = UnitName::parse("stack-audit.service")?;
+    let audit = UnitName::parse(AUDIT)?;
     match last_look(&dirs)? {
         LastLook::Settled => Ok(Code::Done),
         LastLook::Again => {
