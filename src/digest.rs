@@ -61,7 +61,7 @@ impl TryFrom<String> for Sha256 {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not a sha256 of 64 hexadecimal digits");
-        if text.len() != 64 || !text.is_ascii() {
+        if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(wrong());
         }
         let mut bytes = [0; 32];
@@ -90,7 +90,9 @@ mod tests {
         let digest = Sha256::of(b"abc");
         assert_eq!(digest.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(Sha256::try_from(digest.to_string()), Ok(digest));
-        assert!(Sha256::try_from("zz".repeat(32)).is_err());
+        for wrong in ["zz", "+a", "AA"] {
+            assert!(Sha256::try_from(wrong.repeat(32)).is_err(), "{wrong}");
+        }
         assert_ne!(Sha256::of_parts([&b"ab"[..], b"c"]), Sha256::of_parts([&b"a"[..], b"bc"]));
     }
 }

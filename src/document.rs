@@ -68,6 +68,14 @@ pub enum ReadError {
         /// The version that is understood.
         version: u32,
     },
+    /// Made by a newer version of this program: the source names both versions.
+    #[error("{}: made by a newer version of this program", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// What serde found, with line and column.
+        source: serde_json::Error,
+    },
     /// Not JSON, an unknown key, a wrong type or value: the source names key, line and column.
     #[error("{}: not a valid {kind}", path.display())]
     Invalid {
@@ -97,6 +105,7 @@ impl ReadError {
             | Self::TooLarge { path, .. }
             | Self::NotUtf8 { path, .. }
             | Self::Empty { path, .. }
+            | Self::Newer { path, .. }
             | Self::Invalid { path, .. } => path,
         }
     }
@@ -127,8 +136,15 @@ pub trait Document: Serialize + DeserializeOwned {
             return Err(ReadError::Empty { path: path.to_owned(), kind: Self::KIND, version: Self::VERSION });
         }
         let invalid = |source| ReadError::Invalid { path: path.to_owned(), kind: Self::KIND, source };
+        // serde would take the values of an object in the order of their declaration from an array, too.
+        if text.trim_start().starts_with('[') {
+            return Err(invalid(serde_json::Error::custom("invalid type: array, expected an object")));
+        }
         // The version is looked at first: what a newer version added must not read as an unknown key.
-        serde_json::from_str::<VersionProbe<Self>>(text).map_err(invalid)?;
+        serde_json::from_str::<VersionProbe<Self>>(text).map_err(|source| {
+            let newer = serde_json::from_str::<AnyVersion>(text).is_ok_and(|any| any.version > Self::VERSION);
+            if newer { ReadError::Newer { path: path.to_owned(), source } } else { invalid(source) }
+        })?;
         serde_json::from_str(text).map_err(invalid)
     }
 
@@ -149,6 +165,11 @@ pub trait Document: Serialize + DeserializeOwned {
 struct VersionProbe<D: Document> {
     #[serde(rename = "version", deserialize_with = "known_version::<D, _>")]
     _version: std::marker::PhantomData<D>,
+}
+
+#[derive(serde::Deserialize)]
+struct AnyVersion {
+    version: u32,
 }
 
 fn known_version<'de, D: Document, De: Deserializer<'de>>(
@@ -264,11 +285,12 @@ mod tests {
         );
         assert_eq!(
             parse_error(b"{\n\"version\": 2, \"new\": true}"),
-            "/x.json: not a valid sample: \"version\" is 2; this program understands sample up to version 1 at line 2 column 12"
+            "/x.json: made by a newer version of this program: \"version\" is 2; this program understands sample up to version 1 at line 2 column 12"
         );
         assert_eq!(parse_error(b" \n"), "/x.json: the file is empty; expected sample, version 1");
         assert_eq!(parse_error(b"{\n\xff"), "/x.json: not UTF-8 after byte 2, in line 2");
         assert!(parse_error(b"{\"version\": 1, \"name\":").contains("EOF while parsing"));
+        assert!(parse_error(b" [1, \"x\"]").ends_with("expected an object"));
     }
 
     #[test]

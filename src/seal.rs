@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 use crate::digest::Sha256;
@@ -40,11 +41,11 @@ pub struct SealedUnit {
     pub token: String,
     /// The digest of its text.
     pub sha256: Sha256,
-    /// The target of the link in the owner directory; a regular file is expected there if there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The target of the link in the owner directory, absolute; a regular file is expected there if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "absolute")]
     pub link: Option<PathBuf>,
     /// The links below the owner directory that enable it: `default.target.wants/foo.service`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "enabling_links")]
     pub enabled_by: Vec<PathBuf>,
     /// What its text sets, in its order.
     pub settings: Vec<Setting>,
@@ -60,6 +61,34 @@ pub struct Setting {
     pub key: String,
     /// The value as written.
     pub value: String,
+}
+
+fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let link = Option::<PathBuf>::deserialize(deserializer)?;
+    match &link {
+        Some(path) if !path.is_absolute() => {
+            Err(D::Error::custom(format_args!("{} is not an absolute path", path.display())))
+        }
+        _ => Ok(link),
+    }
+}
+
+/// Links are made and removed by these names, so none may lead out of the owner directory.
+fn enabling_links<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    let links = Vec::<PathBuf>::deserialize(deserializer)?;
+    let enables = |link: &PathBuf| {
+        let (directory, name) = link.to_str()?.split_once('/')?;
+        let (target, kind) = directory.rsplit_once('.')?;
+        let known = matches!(kind, "wants" | "requires" | "upholds");
+        (known && UnitName::parse(target).is_ok() && UnitName::parse(name).is_ok()).then_some(())
+    };
+    match links.iter().find(|link| enables(link).is_none()) {
+        Some(link) => Err(D::Error::custom(format_args!(
+            "{} is not a link such as \"default.target.wants/foo.service\"",
+            link.display()
+        ))),
+        None => Ok(links),
+    }
 }
 
 impl Setting {

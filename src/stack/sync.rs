@@ -48,8 +48,13 @@ pub(crate) fn put(
     Ok(changes)
 }
 
-/// The seal so far. A damaged one is made again, and kept; that of a newer version is left alone.
+/// The seal so far. A damaged one, or a link that leads nowhere, is made again, and kept; that of a newer version is left alone.
 fn previous(dirs: &Dirs, path: &Path, changes: &mut Vec<Change>) -> Result<Option<Seal>, Error> {
+    let mut aside = |error: &ReadError| {
+        tracing::warn!("{}", chain(error));
+        changes.push(artifacts::set_aside(dirs, path)?);
+        Ok(None)
+    };
     match Seal::load(path) {
         Ok(seal) => Ok(Some(seal)),
         Err(error) if error.is_missing() => Ok(None),
@@ -59,11 +64,8 @@ fn previous(dirs: &Dirs, path: &Path, changes: &mut Vec<Change>) -> Result<Optio
             | ReadError::NotUtf8 { .. }
             | ReadError::NotRegular { .. }
             | ReadError::TooLarge { .. }),
-        ) => {
-            tracing::warn!("{}", chain(&error));
-            changes.push(artifacts::set_aside(dirs, path)?);
-            Ok(None)
-        }
+        ) => aside(&error),
+        Err(error @ ReadError::Io { .. }) if path.is_symlink() => aside(&error),
         Err(error) => Err(Error::Configuration(error)),
     }
 }
