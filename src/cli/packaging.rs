@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::output::{print, print_json};
-use crate::audit;
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{Document, read_bounded};
@@ -123,9 +122,9 @@ fn gate(wait: Duration, only_wait: bool) -> Result<Code, Error> {
     if only_wait {
         return Ok(Code::Done);
     }
-    let (report, verdict) = gate::verdict(&dirs);
-    audit::store(&dirs, &report)?;
-    for healed in &report.healed {
+    let (audit, verdict) = gate::verdict(&dirs)?;
+    audit.keep(&dirs)?;
+    for healed in &audit.report.healed {
         tracing::warn!("healed: {}", healed.action);
     }
     for finding in verdict.named.iter().chain(&verdict.broken) {
