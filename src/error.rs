@@ -5,7 +5,6 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::alert::AlertError;
 use crate::artifacts::ArtifactError;
 use crate::atomic::WriteError;
 use crate::dirs::DirsError;
@@ -67,9 +66,6 @@ pub enum Error {
         /// The unit.
         unit: UnitName,
     },
-    /// An alert that was not told.
-    #[error(transparent)]
-    Alert(#[from] AlertError),
     /// Another audit that does not end.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -106,7 +102,6 @@ impl Error {
             Self::Gate(error) => error.code(),
             Self::NotStarted { .. } => Code::Refused,
             Self::AuditNeverCompletes { .. } => Code::Internal,
-            Self::Alert(error) => error.code(),
             Self::Stack(error) => error.code(),
             Self::State(_) | Self::Io(_) | Self::Output(_) => Code::Io,
             Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => Code::TryLater,

@@ -1,7 +1,6 @@
 //! Stackwarden keeps rootless Compose stacks honest: it audits which unit definition every stack runs, and brings
 //! stacks up and down as verified transactions. Three programs share this library; none of them stays resident.
 
-pub mod alert;
 pub mod artifacts;
 pub mod atomic;
 pub mod audit;

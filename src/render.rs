@@ -15,7 +15,6 @@ use crate::seal;
 
 /// The shipped units, by file name: the single source of the unit texts.
 const SHIPPED: &[(&str, &str)] = &[
-    ("stack-alert@.service", include_str!("../units/stack-alert@.service")),
     ("stack-audit.path", include_str!("../units/stack-audit.path")),
     ("stack-audit.service", include_str!("../units/stack-audit.service")),
     ("stack-audit.timer", include_str!("../units/stack-audit.timer")),

@@ -29,6 +29,4 @@ pub use heal::{Action, Plan};
 pub use judge::{Judgement, judge};
 pub use report::{Counts, Healed, Report, Thresholds, Trigger};
 pub use run::{Audit, Options, audit};
-pub use state::last;
-pub(crate) use units::failure;
 pub use world::{Answers, Owned, Seen, World, with_instances};

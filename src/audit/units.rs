@@ -3,7 +3,6 @@
 use super::check::Check;
 use super::finding::{Finding, State, Verdicts};
 use super::world::Seen;
-use crate::systemd::loaded::LoadedUnit;
 use crate::systemd::search_path::{DiskState, NotFound};
 use crate::systemd::words::{ActiveState, LoadState};
 
@@ -89,22 +88,19 @@ pub(super) fn judge(seen: &Seen, verdicts: &mut Verdicts) {
         verdicts.record(
             Check::UnitFailed,
             loaded.filter(|unit| unit.active_state == ActiveState::Failed).map(|unit| {
+                let since = unit.state_change.map_or_else(String::new, |time| {
+                    format!(" since {}", humantime::format_rfc3339_seconds(time.into()))
+                });
+                let result = unit.result.as_deref().unwrap_or("unknown");
+                let status = unit
+                    .exec_main_status
+                    .map_or_else(String::new, |status| format!(", exit status {status}"));
                 about(Check::UnitFailed, State::Loaded)
-                    .expected("a unit that is not failed", failure(unit))
+                    .expected("a unit that is not failed", format!("failed{since}: {result}{status}"))
                     .next(format!("journalctl --user -u {} -n 50", seen.name))
             }),
         );
     }
-}
-
-/// How and since when a unit is failed.
-pub(crate) fn failure(unit: &LoadedUnit) -> String {
-    let since = unit.state_change.map_or_else(String::new, |time| {
-        format!(" since {}", humantime::format_rfc3339_seconds(time.into()))
-    });
-    let result = unit.result.as_deref().unwrap_or("unknown");
-    let status = unit.exec_main_status.map_or_else(String::new, |status| format!(", exit status {status}"));
-    format!("failed{since}: {result}{status}")
 }
 
 fn describe(reason: &NotFound) -> String {

@@ -235,17 +235,20 @@ fn look(
     for note in &report.notes {
         tracing::warn!("{note}");
     }
+    // Lingering is advice here; everything else that is left says that the command did not reach its end.
+    report.findings.retain(|finding| finding.check != audit::Check::LingerDisabled);
+    report.counts = Report::count(&report.passed, &report.findings);
+    let code = report.code(false);
     if changed && !report.reload_blocked_by.is_empty() {
         tracing::warn!(
             "the manager has not read the change: a daemon-reload would also load {}; repair that first, then: systemctl --user start stack-audit.service",
             report.reload_blocked_by.join(", ")
         );
-        return Ok(Code::Refused);
+        if code == Code::Done {
+            return Ok(Code::Refused);
+        }
     }
-    // Lingering is advice here; everything else that is left says that the command did not reach its end.
-    report.findings.retain(|finding| finding.check != audit::Check::LingerDisabled);
-    report.counts = Report::count(&report.passed, &report.findings);
-    Ok(report.code(false))
+    Ok(code)
 }
 
 fn add(place: &Place, given: Add) -> Result<Code, Error> {

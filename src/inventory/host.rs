@@ -1,10 +1,8 @@
 //! Host-wide settings. The published form is `docs/schema/config.schema.json`.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::timespan::Timespan;
 use crate::dirs::Dirs;
@@ -32,38 +30,6 @@ pub struct Host {
     pub reload_grace: Timespan,
     /// How long a transaction waits for another one's lock.
     pub lock_wait: Timespan,
-    /// Who is told of problems, beside the journal.
-    pub alert: Alert,
-}
-
-/// How alerts are sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Alert {
-    /// A program and its arguments; it gets each message as JSON on standard input. None: the journal alone.
-    pub command: Vec<String>,
-    /// Whether it also gets, once a day, that every invariant holds.
-    pub daily: bool,
-    /// After which time a problem that is still there is told again.
-    pub reminder: Timespan,
-    /// How long the command may take.
-    #[serde(deserialize_with = "alert_timeout")]
-    pub timeout: Timespan,
-}
-
-/// Longest time that the alert command is given: stack-alert@.service has five minutes for two messages and for what
-/// it must wait for before.
-const ALERT_TIMEOUT_MAX: Duration = Duration::from_secs(60);
-
-fn alert_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timespan, D::Error> {
-    let timeout = Timespan::deserialize(deserializer)?;
-    if timeout.duration() > ALERT_TIMEOUT_MAX {
-        return Err(D::Error::custom(format_args!(
-            "an alert command is given at most {}, not {timeout}",
-            Timespan::of(ALERT_TIMEOUT_MAX)
-        )));
-    }
-    Ok(timeout)
 }
 
 /// The compose provider that `podman compose` is pinned to.
@@ -154,18 +120,6 @@ impl Default for Host {
             reload_deadline: Timespan::seconds(90),
             reload_grace: Timespan::seconds(60),
             lock_wait: Timespan::seconds(5 * 60),
-            alert: Alert::default(),
-        }
-    }
-}
-
-impl Default for Alert {
-    fn default() -> Self {
-        Self {
-            command: Vec::new(),
-            daily: false,
-            reminder: Timespan::seconds(24 * 60 * 60),
-            timeout: Timespan::seconds(30),
         }
     }
 }
