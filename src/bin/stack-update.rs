@@ -1,2 +1,5 @@
-//! See the library.
-fn main() {}
+//! The program `stack-update`; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    stackwarden::cli::update::main()
+}

@@ -10,6 +10,7 @@ pub mod output;
 mod packaging;
 pub mod stackctl;
 pub mod update;
+mod updates;
 
 use std::process::ExitCode;
 

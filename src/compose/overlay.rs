@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::model::Model;
+use super::model::{Model, Service};
 use crate::atomic::{self, WriteError};
 use crate::dirs::Dirs;
 use crate::names::StackName;
@@ -64,17 +64,25 @@ impl Overlay {
     }
 }
 
+/// Whether a start would take what the registry has just then, unverified; what is missing was fetched before.
+fn pulls(service: &Service) -> bool {
+    service.pull_policy.as_deref().is_some_and(|policy| !matches!(policy, "build" | "never"))
+}
+
 /// JSON is YAML.
 fn content(stack: &StackName, model: Option<&Model>, detached: &BTreeSet<&str>) -> String {
     let mut services: BTreeMap<&str, Value> = BTreeMap::new();
-    for name in model.iter().flat_map(|model| model.services.keys()) {
-        let labels = json!({ LABEL: stack.service().as_str() });
-        let service = if detached.contains(name.as_str()) {
-            json!({ "labels": labels, "network_mode": "none" })
-        } else {
-            json!({ "labels": labels })
-        };
-        services.insert(name, service);
+    if let Some(model) = model {
+        for (name, service) in &model.services {
+            let mut settings = json!({ "labels": { LABEL: stack.service().as_str() } });
+            if detached.contains(name.as_str()) {
+                settings["network_mode"] = json!("none");
+            }
+            if model.pulls_by_policy && pulls(service) {
+                settings["pull_policy"] = json!("never");
+            }
+            services.insert(name, settings);
+        }
     }
     json!({ "services": services }).to_string()
 }
