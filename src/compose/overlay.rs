@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::model::{Model, Service};
 use crate::atomic::{self, WriteError};
@@ -74,14 +74,15 @@ fn content(stack: &StackName, model: Option<&Model>, detached: &BTreeSet<&str>) 
     let mut services: BTreeMap<&str, Value> = BTreeMap::new();
     if let Some(model) = model {
         for (name, service) in &model.services {
-            let mut settings = json!({ "labels": { LABEL: stack.service().as_str() } });
+            let labels = json!({ LABEL: stack.service().as_str() });
+            let mut settings = Map::from_iter([("labels".to_owned(), labels)]);
             if detached.contains(name.as_str()) {
-                settings["network_mode"] = json!("none");
+                settings.insert("network_mode".to_owned(), json!("none"));
             }
             if model.pulls_by_policy && pulls(service) {
-                settings["pull_policy"] = json!("never");
+                settings.insert("pull_policy".to_owned(), json!("never"));
             }
-            services.insert(name, settings);
+            services.insert(name, Value::Object(settings));
         }
     }
     json!({ "services": services }).to_string()

@@ -165,9 +165,7 @@ impl StackError {
             | Self::NotMade { .. }
             | Self::ImageGone { .. }
             | Self::Job { .. }
-            | Self::StopUnclear { .. } => {
-                Code::Refused
-            }
+            | Self::StopUnclear { .. } => Code::Refused,
             Self::State(_) => Code::Io,
             Self::Lock(LockError::Io { .. }) => Code::CannotWrite,
             Self::Interrupted { .. } | Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => {
