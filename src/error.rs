@@ -13,6 +13,7 @@ use crate::document::ReadError;
 use crate::exit::Code;
 use crate::gate::GateError;
 use crate::inventory::InventoryError;
+use crate::manager_check::CheckError;
 use crate::names::{NameError, UnitName};
 use crate::seal::SealError;
 use crate::stack::{Refusal, StackError};
@@ -69,6 +70,9 @@ pub enum Error {
     /// An alert that was not told.
     #[error(transparent)]
     Alert(#[from] AlertError),
+    /// A user manager that cannot be looked at.
+    #[error(transparent)]
+    ManagerCheck(#[from] CheckError),
     /// A state file.
     #[error(transparent)]
     State(ReadError),
@@ -103,6 +107,7 @@ impl Error {
             Self::NotStarted { .. } => Code::Refused,
             Self::AuditNeverCompletes { .. } => Code::Internal,
             Self::Alert(error) => error.code(),
+            Self::ManagerCheck(error) => error.code(),
             Self::Stack(error) => error.code(),
             Self::State(_) | Self::Io(_) | Self::Output(_) => Code::Io,
             Self::Write(_) => Code::CannotWrite,

@@ -15,6 +15,7 @@ use crate::error::chain;
 use crate::names::UnitName;
 use crate::seal::Setting;
 use crate::systemd::bus::BusError;
+use crate::systemd::linger::lingers;
 use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState, UnitList};
 use crate::systemd::manager::Manager;
 use crate::systemd::search_path::{DirectoryKind, Resolution, SearchPath, kind_of_directory};
@@ -96,7 +97,7 @@ impl World {
             aliases: aliases(dirs, &declared, &state, manager),
             manager: state,
             listed,
-            lingering: lingering(dirs),
+            lingering: lingers(&dirs.user),
             now: SystemTime::now(),
         };
         Ok(Self::assemble(dirs, declared, answers))
@@ -186,14 +187,4 @@ fn aliases(
         .filter_map(|(name, unit)| Some((name, unit.ok()?.id)))
         .filter(|(name, id)| name != id)
         .collect()
-}
-
-/// Whether the user lingers: logind keeps a file for each user who does (logind.conf(5), `sd_uid_get_state(3)`).
-fn lingering(dirs: &Dirs) -> Result<bool, String> {
-    let marker = Path::new("/var/lib/systemd/linger").join(&dirs.user);
-    match fs::symlink_metadata(marker) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(chain(&error)),
-    }
 }

@@ -2,6 +2,7 @@
 
 pub mod bus;
 pub mod jobs;
+pub mod linger;
 pub mod loaded;
 pub mod manager;
 mod runtime;
