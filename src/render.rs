@@ -34,6 +34,10 @@ const START_MARGIN: Duration = Duration::from_secs(60);
 /// each other. Compose's default grace is 10 s; databases are often given minutes.
 const STOP_BOUND: Duration = Duration::from_secs(10 * 60);
 
+/// What an alert may take beside its command, which is given its time once for another alert that comes first and once
+/// for each of two messages: the bus, the files, and three times the end of a command that does not end by itself.
+const ALERT_MARGIN: Duration = Duration::from_secs(2 * 60);
+
 /// The programs that units start, by absolute path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Programs {
@@ -177,6 +181,7 @@ fn common(seal: &Path, host: &Host, programs: &Programs) -> Values {
         ("path", quoted(&host.path)),
         ("stackctl", word(&programs.stackctl)),
         ("stack_audit", word(&programs.stack_audit)),
+        ("alert_timeout", format!("{}s", (host.alert.timeout.duration() * 3 + ALERT_MARGIN).as_secs())),
     ])
 }
 

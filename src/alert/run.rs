@@ -22,7 +22,7 @@ use crate::records::timestamp;
 use crate::stack::Context;
 use crate::systemd::bus::BusError;
 
-/// What another alert may take beside its command: the bus, the files.
+/// What another alert may take beside its command: the bus, the files, and the end of a command that does not end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often one alert looks again because an audit has ended meanwhile. Its own trigger found this unit busy, and was

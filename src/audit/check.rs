@@ -82,6 +82,7 @@ checks! {
     WatcherDead = "watcher-dead", Page, "a shipped path or timer unit is not loaded, enabled and waiting";
     LingerDisabled = "linger-disabled", Page, "the user manager does not run before login";
     WatchBudget = "watch-budget", Ticket, "there are more drop-in directories than watches";
+    DriftRepeated = "drift-repeated", Ticket, "the same definition of a unit was repaired three times in seven days";
 }
 
 impl fmt::Display for Check {

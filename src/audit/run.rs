@@ -9,6 +9,7 @@ use super::declaration::Declaration;
 use super::finding::{Finding, State, Verdicts};
 use super::heal::{self, Action};
 use super::judge::{Judgement, judge};
+use super::repairs::Repairs;
 use super::report::{Healed, Report, Thresholds, Trigger};
 use super::settle::Seen;
 use super::world::World;
@@ -89,7 +90,7 @@ pub fn audit(dirs: &Dirs, options: &Options) -> Report {
         declaration = Declaration::load(dirs);
     }
     if !options.dry_run
-        && let Err(note) = state::last_report(dirs)
+        && let Err(note) = state::check_last_report(dirs)
     {
         notes.push(note);
     }
@@ -97,8 +98,31 @@ pub fn audit(dirs: &Dirs, options: &Options) -> Report {
         Ok(manager) => rounds(dirs, manager, options, last.as_ref(), &mut declaration, &mut notes),
         Err(error) => Err(error.clone()),
     };
-    let outcome = outcome.unwrap_or_else(|error| unreachable_manager(dirs, &declaration, &error));
+    let mut outcome = outcome.unwrap_or_else(|error| unreachable_manager(dirs, &declaration, &error));
+    look_back(dirs, options, &declaration, &mut outcome, &mut notes);
     report(options, trigger, started, &declaration, outcome, notes)
+}
+
+/// Adds what was healed to the history of repairs, and judges that.
+fn look_back(
+    dirs: &Dirs,
+    options: &Options,
+    declaration: &Declaration,
+    outcome: &mut Outcome,
+    notes: &mut Vec<String>,
+) {
+    let now = SystemTime::now();
+    let (mut repairs, note) =
+        if options.dry_run { (Repairs::peek(dirs), None) } else { Repairs::load_last(dirs) };
+    notes.extend(note);
+    if !options.dry_run
+        && repairs.add(&outcome.healed, declaration, now)
+        && let Err(error) = repairs.store_last(dirs)
+    {
+        notes.push(chain(&error));
+    }
+    repairs.judge(declaration, now, &mut outcome.verdicts);
+    outcome.verdicts.sort();
 }
 
 /// Keeps the report as the last one.

@@ -1,7 +1,9 @@
 //! `audit.json`: the last report, and what happens when it is damaged.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::metrics;
+use super::repairs::Repairs;
 use super::report::Report;
 use crate::artifacts::{self, Change};
 use crate::atomic::WriteError;
@@ -21,14 +23,14 @@ pub fn last(dirs: &Dirs) -> Result<Report, ReadError> {
     Report::load(&path(dirs))
 }
 
-/// Reads the last report. A damaged or newer one is set aside, never overwritten, and told of.
-pub(super) fn last_report(dirs: &Dirs) -> Result<Option<Report>, String> {
-    match Report::load(&path(dirs)) {
-        Ok(report) => Ok(Some(report)),
+/// Reads a file of the auditor's own state. A damaged or newer one is set aside, never overwritten, and told of.
+pub(super) fn load_or_set_aside<D: Document>(dirs: &Dirs, path: &Path) -> Result<Option<D>, String> {
+    match D::load(path) {
+        Ok(document) => Ok(Some(document)),
         Err(error) if error.is_missing() => Ok(None),
         Err(error) => {
             let problem = chain(&error);
-            Err(match artifacts::set_aside(dirs, &path(dirs)) {
+            Err(match artifacts::set_aside(dirs, path) {
                 Ok(Change::SetAside { kept, .. }) => format!("{problem}; kept as {}", kept.display()),
                 Ok(change) => format!("{problem}; {change}"),
                 Err(error) => format!("{problem}; it could not be set aside: {}", chain(&error)),
@@ -37,7 +39,13 @@ pub(super) fn last_report(dirs: &Dirs) -> Result<Option<Report>, String> {
     }
 }
 
-/// Replaces the last report.
+/// Sets a damaged last report aside.
+pub(super) fn check_last_report(dirs: &Dirs) -> Result<(), String> {
+    load_or_set_aside::<Report>(dirs, &path(dirs)).map(drop)
+}
+
+/// Replaces the last report, and the metrics that follow from it.
 pub(super) fn store(dirs: &Dirs, report: &Report) -> Result<(), WriteError> {
-    report.store(&path(dirs))
+    report.store(&path(dirs))?;
+    metrics::store(dirs, report, &Repairs::peek(dirs))
 }

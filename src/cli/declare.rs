@@ -194,7 +194,9 @@ pub(super) fn work(verb: Verb) -> Result<Code, Error> {
                 return repair_preview(&place, stack);
             }
             place.manager()?.state()?;
-            let changed = show(&stack::repair(&place.dirs, &place.host, &place.programs, &stack)?)?;
+            let changes = stack::repair(&place.dirs, &place.host, &place.programs, &stack)?;
+            audit::repaired(&place.dirs, &changes)?;
+            let changed = show(&changes)?;
             look(&place, &BTreeSet::from([stack]), &[], changed)
         }
         Verb::Install { dry_run } => install(&place, dry_run),

@@ -1,10 +1,8 @@
 //! Host-wide settings. The published form is `docs/schema/config.schema.json`.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::timespan::Timespan;
 use crate::dirs::Dirs;
@@ -47,23 +45,7 @@ pub struct Alert {
     /// After which time a problem that is still there is told again.
     pub reminder: Timespan,
     /// How long the command may take.
-    #[serde(deserialize_with = "alert_timeout")]
     pub timeout: Timespan,
-}
-
-/// Longest time that the alert command is given: stack-alert@.service has five minutes for two messages and for what
-/// it must wait for before.
-const ALERT_TIMEOUT_MAX: Duration = Duration::from_secs(60);
-
-fn alert_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timespan, D::Error> {
-    let timeout = Timespan::deserialize(deserializer)?;
-    if timeout.duration() > ALERT_TIMEOUT_MAX {
-        return Err(D::Error::custom(format_args!(
-            "an alert command is given at most {}, not {timeout}",
-            Timespan::of(ALERT_TIMEOUT_MAX)
-        )));
-    }
-    Ok(timeout)
 }
 
 /// The compose provider that `podman compose` is pinned to.
