@@ -14,6 +14,7 @@ use crate::exit::Code;
 use crate::gate::GateError;
 use crate::inventory::InventoryError;
 use crate::names::{NameError, UnitName};
+use crate::observe::ObserveError;
 use crate::seal::SealError;
 use crate::stack::{Refusal, StackError};
 use crate::systemd::bus::BusError;
@@ -42,6 +43,9 @@ pub enum Error {
     /// A declaration that is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A unit that is not observed, or not forgotten.
+    #[error(transparent)]
+    Observe(Box<ObserveError>),
     /// A unit file or link.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -95,6 +99,7 @@ impl Error {
             | Self::Inventory(_)
             | Self::Configuration(_)
             | Self::Seal(_)
+            | Self::Observe(_)
             | Self::Refused(_) => Code::Configuration,
             Self::Name(_) => Code::Usage,
             Self::Artifact(error) => error.code(),

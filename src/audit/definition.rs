@@ -18,7 +18,7 @@ use crate::systemd::settings::compare::{Declared, compare};
 use crate::systemd::settings::specifier::Context;
 
 /// The kernel stamps files with the time of its last tick, which may lie this far back.
-const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// A change that the manager has not read, and since when. Within the grace period it is nobody's fault.
 #[derive(Debug, Clone, PartialEq, Eq)]

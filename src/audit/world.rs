@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use fs_err as fs;
 
 use super::declaration::{Declaration, DeclaredUnit};
+use super::observed::{self, SeenObserved};
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{ReadError, kind_of, read_bounded};
@@ -47,6 +48,8 @@ pub struct World {
     pub search_path: SearchPath,
     /// The declared units, and the instances of declared templates that are loaded.
     pub units: BTreeMap<UnitName, Seen>,
+    /// The observed units.
+    pub observed: BTreeMap<UnitName, SeenObserved>,
 }
 
 /// One declared unit, as it was seen.
@@ -99,7 +102,11 @@ impl World {
             lingering: lingering(dirs),
             now: SystemTime::now(),
         };
-        Ok(Self::assemble(dirs, declared, answers))
+        let mut world = Self::assemble(dirs, declared, answers);
+        let Answers { manager: state, listed, .. } = &world.answers;
+        world.observed =
+            observed::look(dirs, &declaration.observed, &world.search_path, manager, state, listed);
+        Ok(world)
     }
 
     /// Puts what the manager said together with what is on disk.
@@ -121,7 +128,7 @@ impl World {
                 (name, seen)
             })
             .collect();
-        Self { answers, search_path, units }
+        Self { answers, search_path, units, observed: BTreeMap::new() }
     }
 
     /// Whose directory a file of the search path lies in.
@@ -180,12 +187,7 @@ fn aliases(
     }
     let referenced: Vec<UnitName> =
         referenced.into_iter().filter(|name| !declared.contains_key(name)).collect();
-    manager
-        .observe(&referenced, Detail::Unit)
-        .into_iter()
-        .filter_map(|(name, unit)| Some((name, unit.ok()?.id)))
-        .filter(|(name, id)| name != id)
-        .collect()
+    manager.real_names(&referenced)
 }
 
 /// Whether the user lingers: logind keeps a file for each user who does (logind.conf(5), `sd_uid_get_state(3)`).

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::explanation::Declarer;
-use crate::audit;
+use crate::audit::DeclaredUnit;
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::Document;
@@ -25,6 +25,7 @@ pub(super) struct UnitDeclaration {
     pub(super) sha256: Option<Sha256>,
     pub(super) token: Option<String>,
     pub(super) allowed_drop_ins: Vec<String>,
+    unit: Option<DeclaredUnit>,
 }
 
 impl UnitDeclaration {
@@ -62,7 +63,7 @@ impl UnitDeclaration {
 
     /// Whether a drop-in may change the unit.
     pub(super) fn allows(&self, drop_in: &DropIn) -> bool {
-        audit::allows(&self.allowed_drop_ins, drop_in)
+        self.unit.as_ref().is_some_and(|unit| unit.allows(drop_in))
     }
 
     fn of(
@@ -83,10 +84,17 @@ impl UnitDeclaration {
                 (Declarer::Stack, Vec::new())
             }
         };
+        let unit = DeclaredUnit {
+            sealed: sealed.clone(),
+            stack: stack.clone(),
+            allowed_drop_ins: allowed_drop_ins.clone(),
+            sealed_as_template: false,
+        };
         Self {
             by,
             stack,
             seal,
+            unit: Some(unit),
             fragment: Some(dirs.owner().join(name.as_str())),
             link: sealed.link.clone(),
             sha256: Some(sealed.sha256),
