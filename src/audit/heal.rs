@@ -63,7 +63,11 @@ pub fn plan(
     changed: bool,
 ) -> Plan {
     let policy: &Heal = &declaration.host.heal;
-    let findings = &judgement.verdicts.findings;
+    // Observed units are not ours: nothing is done for them, and they keep nothing from being done.
+    let ours = |finding: &&Finding| {
+        finding.unit.as_ref().is_none_or(|unit| !declaration.observed.contains_key(unit))
+    };
+    let findings: Vec<Finding> = judgement.verdicts.findings.iter().filter(ours).cloned().collect();
     let mut plan = Plan::default();
     if policy.restore_links {
         for finding in findings.iter().filter(|finding| finding.check == Check::FragmentReplaced) {
@@ -83,7 +87,7 @@ pub fn plan(
         .chain(judgement.pending.iter().map(|pending| pending.finding.clone()))
         .collect();
     if changed || !mended.is_empty() {
-        plan.blocked_by = blockers(dirs, findings, declaration);
+        plan.blocked_by = blockers(dirs, &findings, declaration);
         if (changed || policy.reload) && plan.blocked_by.is_empty() {
             plan.actions.push((Action::Reload, mended));
         }

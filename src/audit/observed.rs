@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use fs_err as fs;
+
 use super::check::Check;
 use super::definition::{Pending, TICK};
 use super::finding::{Finding, State, Verdicts};
@@ -103,7 +105,7 @@ pub(super) fn judge(
                 .next(format!("stackctl explain {}", seen.sealed.unit))
         }),
     );
-    definition(seen, state, now, verdicts)
+    definition(seen, state, now, dirs, verdicts)
 }
 
 /// The checks that a change since the seal breaks.
@@ -118,9 +120,7 @@ const CHANGES: &[Check] = &[
 
 fn check_of(change: &Change) -> Option<Check> {
     match change {
-        // That there is none any more is unit-missing.
-        Change::Moved { to: None, .. } => None,
-        Change::Moved { .. } => Some(Check::FragmentOwner),
+        Change::Moved { to: Some(_), .. } => Some(Check::FragmentOwner),
         Change::Link { .. } => Some(Check::FragmentReplaced),
         Change::Text { .. } | Change::Source { .. } => Some(Check::FragmentContent),
         Change::DropInAdded(_) | Change::DropInGone(_) | Change::DropInChanged(_) => {
@@ -128,8 +128,12 @@ fn check_of(change: &Change) -> Option<Check> {
         }
         Change::Shadowed(_) => Some(Check::ShadowedCopy),
         Change::NotPulledIn(_) => Some(Check::UnitNotEnabled),
-        // unit-masked tells of a mask; that one is gone, like a copy or more links, harms nobody.
-        Change::Masked { .. } | Change::NotShadowed(_) | Change::PulledIn(_) => None,
+        // unit-missing tells of a file that is gone, unit-masked of a mask; that a mask or a copy is gone, or that
+        // more links pull it in, harms nobody.
+        Change::Moved { to: None, .. }
+        | Change::Masked { .. }
+        | Change::NotShadowed(_)
+        | Change::PulledIn(_) => None,
     }
 }
 
@@ -174,7 +178,9 @@ fn presence(seen: &SeenObserved, verdicts: &mut Verdicts) {
     let load_state = loaded.map(|unit| &unit.load_state);
     let missing = match disk {
         DiskState::NotFound(_) | DiskState::Error { .. } => Some((State::OnDisk, "no usable file of it")),
-        _ if load_state == Some(&LoadState::NotFound) => Some((State::Loaded, "the manager does not find it")),
+        _ if load_state == Some(&LoadState::NotFound) => {
+            Some((State::Loaded, "the manager does not find it"))
+        }
         _ => None,
     };
     verdicts.record(
@@ -189,7 +195,8 @@ fn presence(seen: &SeenObserved, verdicts: &mut Verdicts) {
     verdicts.record(
         Check::UnitMasked,
         (masked && !seen.sealed.masked).then(|| {
-            about(Check::UnitMasked, State::OnDisk, seen).expected("a unit that is not masked", "it is masked")
+            about(Check::UnitMasked, State::OnDisk, seen)
+                .expected("a unit that is not masked", "it is masked")
         }),
     );
     let unusable = |state: &LoadState| {
@@ -206,7 +213,7 @@ fn presence(seen: &SeenObserved, verdicts: &mut Verdicts) {
             let reason = loaded.load_error.as_ref().map_or("no reason given", |error| error.message.as_str());
             let seen_text = format!("LoadState={}: {reason}", loaded.load_state);
             Some(
-                about(Check::UnitLoadError, State::Loaded)
+                about(Check::UnitLoadError, State::Loaded, seen)
                     .expected("LoadState=loaded", seen_text)
                     .next(format!("systemctl --user status {unit}")),
             )
@@ -218,7 +225,7 @@ fn presence(seen: &SeenObserved, verdicts: &mut Verdicts) {
         Check::UnitFailed,
         loaded.filter(|loaded| loaded.active_state == ActiveState::Failed).map(|loaded| {
             let result = loaded.result.as_deref().unwrap_or("unknown");
-            about(Check::UnitFailed, State::Loaded)
+            about(Check::UnitFailed, State::Loaded, seen)
                 .expected("a unit that is not failed", format!("failed: {result}"))
                 .next(format!("journalctl --user -u {unit} -n 50"))
         }),
@@ -251,7 +258,9 @@ fn overrides(seen: &SeenObserved, dirs: &Dirs, verdicts: &mut Verdicts) {
     );
     verdicts.record(
         Check::OverrideTransient,
-        foreign.filter(|(.., kind)| kind.is_generated()).map(|place| finding(Check::OverrideTransient, place)),
+        foreign
+            .filter(|(.., kind)| kind.is_generated())
+            .map(|place| finding(Check::OverrideTransient, place)),
     );
 }
 
@@ -260,6 +269,7 @@ fn definition(
     seen: &SeenObserved,
     state: &ManagerState,
     now: SystemTime,
+    dirs: &Dirs,
     verdicts: &mut Verdicts,
 ) -> Option<Pending> {
     let unit = &seen.sealed.unit;
@@ -281,16 +291,18 @@ fn definition(
     differences.extend(seen.comparison.differences.iter().map(|difference| {
         format!("{}: on disk {}, loaded {}", difference.setting, difference.expected, difference.seen)
     }));
-    let stale = !differences.is_empty();
+    let is_stale = !differences.is_empty();
     verdicts.record(
         Check::DefinitionStale,
-        stale.then(|| {
+        is_stale.then(|| {
             about(Check::DefinitionStale, State::Loaded, seen)
                 .expected("the definition on disk", differences.join("; "))
-                .next(format!("systemctl --user daemon-reload; then, if it runs: systemctl --user restart {unit}"))
+                .next(format!(
+                    "systemctl --user daemon-reload; then, if it runs: systemctl --user restart {unit}"
+                ))
         }),
     );
-    let pending = if stale { None } else { not_read(seen, loaded, state, now) };
+    let pending = if is_stale { None } else { not_read(seen, loaded, state, now, dirs) };
     if pending.is_none() {
         verdicts.record(Check::ReloadPending, None);
     }
@@ -302,9 +314,11 @@ fn not_read(
     loaded: &LoadedUnit,
     state: &ManagerState,
     now: SystemTime,
+    dirs: &Dirs,
 ) -> Option<Pending> {
     let read = SystemTime::from(state.units_load?);
-    let (path, since) = files(&seen.sight).into_iter().filter(|(_, changed)| *changed <= now).max_by_key(|f| f.1)?;
+    let (path, since) =
+        files(&seen.sight, dirs).into_iter().filter(|(_, changed)| *changed <= now).max_by_key(|f| f.1)?;
     if since + TICK <= read && !loaded.need_daemon_reload {
         return None;
     }
@@ -319,15 +333,27 @@ fn not_read(
     Some(Pending { since, finding })
 }
 
-/// The files that make the unit up, with the later of their own and their target's change time.
-fn files(sight: &Sight) -> Vec<(PathBuf, SystemTime)> {
-    let fragment = sight.resolution.winner().map(|copy| (&copy.path, copy.status.as_ref(), copy.end.status()));
+/// The files that make the unit up, with the later of their own and their target's change time. What a generator makes
+/// is made during each reload, after the time that the reload goes by.
+fn files(sight: &Sight, dirs: &Dirs) -> Vec<(PathBuf, SystemTime)> {
+    let fragment =
+        sight.resolution.winner().map(|copy| (&copy.path, copy.status.as_ref(), copy.end.status()));
     let drop_ins = sight.resolution.drop_ins.iter();
     let drop_ins = drop_ins.map(|drop_in| (&drop_in.path, drop_in.status.as_ref(), drop_in.end.status()));
+    let lasts = |path: &Path| {
+        let mut above = path.ancestors().skip(1).take(2);
+        !above.any(|directory| kind_of_directory(directory, dirs).is_generated())
+    };
+    let source = sight.text.source().and_then(|path| {
+        let changed = fs::metadata(&path).ok()?.modified().ok()?;
+        Some((path, changed))
+    });
     fragment
         .into_iter()
         .chain(drop_ins)
+        .filter(|(path, ..)| lasts(path))
         .flat_map(|(path, own, end)| [own, end].map(|status| Some((path.clone(), status?.changed))))
         .flatten()
+        .chain(source)
         .collect()
 }

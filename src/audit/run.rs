@@ -194,7 +194,12 @@ fn conclude(
         })
         .filter(|healed| !healed.findings.is_empty())
         .collect();
-    Outcome { verdicts, healed, units: world.units.keys().cloned().collect(), reload_blocked_by: blocked_by }
+    Outcome {
+        verdicts,
+        healed,
+        units: world.units.keys().chain(world.observed.keys()).cloned().collect(),
+        reload_blocked_by: blocked_by,
+    }
 }
 
 fn leave(
@@ -248,7 +253,7 @@ fn directories(dirs: &Dirs, unit_path: &[PathBuf]) -> BTreeSet<PathBuf> {
     };
     let mut all: BTreeSet<PathBuf> =
         unit_path.iter().filter(|directory| !generated(directory)).cloned().collect();
-    all.extend([dirs.inventory(), dirs.seals()]);
+    all.extend([dirs.inventory(), dirs.seals(), dirs.observed()]);
     all.extend(dirs.host_config_file().parent().map(ToOwned::to_owned));
     all
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::observe::{self, Removable, Removed};
 use super::output;
 use crate::artifacts::Change;
 use crate::audit::settle::{LastLook, last_look};
@@ -32,10 +33,10 @@ pub(super) enum Verb {
         /// The stacks; all if none is named
         stacks: Vec<StackName>,
     },
-    /// Forget a stack; its containers and data stay
+    /// Forget a stack or an observed unit; containers and data stay
     Remove {
-        /// The stack
-        stack: StackName,
+        /// The stack, or the unit
+        name: Removable,
         /// Stop it and take its containers and networks down first; volumes stay all the same
         #[arg(long)]
         down: bool,
@@ -161,21 +162,21 @@ const AUDIT: &str = "stack-audit.service";
 const SETTLE: &str = "stack-audit-settle.service";
 
 /// What the verbs work on.
-struct Place {
-    dirs: Dirs,
+pub(super) struct Place {
+    pub(super) dirs: Dirs,
     host: Host,
     programs: Programs,
 }
 
 impl Place {
-    fn open() -> Result<Self, Error> {
+    pub(super) fn open() -> Result<Self, Error> {
         let dirs = Dirs::from_env()?;
         let host = Host::load_or_default(&dirs).map_err(Error::Configuration)?;
         Ok(Self { dirs, host, programs: Programs::beside_this_one()? })
     }
 
     /// The manager is asked for before anything is written: without it the change could not take effect.
-    fn manager(&self) -> Result<Manager, Error> {
+    pub(super) fn manager(&self) -> Result<Manager, Error> {
         Ok(Manager::connect(&self.dirs, self.host.bus_deadline.duration())?)
     }
 }
@@ -188,7 +189,13 @@ pub(super) fn work(verb: Verb) -> Result<Code, Error> {
     match verb {
         Verb::Add(given) => add(&place, *given),
         Verb::Sync { stacks } => sync(&place, stacks),
-        Verb::Remove { stack, down } => remove(&place, &stack, down),
+        Verb::Remove { name, down } => {
+            place.manager()?.state()?;
+            match observe::forget(&place, name)? {
+                Removed::Stack(stack) => remove(&place, &stack, down),
+                Removed::Forgotten => Ok(Code::Done),
+            }
+        }
         Verb::Repair { stack, dry_run } => {
             if dry_run {
                 return repair_preview(&place, stack);
@@ -210,7 +217,7 @@ fn show(changes: &[Change]) -> Result<bool, Error> {
 }
 
 /// Lets the auditor reload what may be reloaded, and reports what it finds of `stacks` and `units`.
-fn look(
+pub(super) fn look(
     place: &Place,
     stacks: &BTreeSet<StackName>,
     units: &[UnitName],

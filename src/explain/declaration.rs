@@ -11,6 +11,7 @@ use crate::document::Document;
 use crate::error::chain;
 use crate::inventory::{Inventory, InventoryError};
 use crate::names::{StackName, UnitName};
+use crate::observe::{Observed, ObservedUnits};
 use crate::seal::{self, Seal, SealedUnit};
 use crate::systemd::search_path::DropIn;
 
@@ -25,12 +26,18 @@ pub(super) struct UnitDeclaration {
     pub(super) sha256: Option<Sha256>,
     pub(super) token: Option<String>,
     pub(super) allowed_drop_ins: Vec<String>,
+    /// None for an observed unit.
     unit: Option<DeclaredUnit>,
 }
 
 impl UnitDeclaration {
     /// Finds what declares `unit`, an instance by its template too. What cannot be read goes to `unchecked`.
     pub(super) fn find(dirs: &Dirs, unit: &UnitName, unchecked: &mut Vec<String>) -> Option<Self> {
+        match ObservedUnits::load_unit(dirs, unit) {
+            Ok(None) => {}
+            Ok(Some(seal)) => return Some(Self::observed(dirs, &seal)),
+            Err(error) => unchecked.push(chain(&error)),
+        }
         let template = unit.template();
         let names = [Some(unit), template.as_ref()];
         for name in names.into_iter().flatten() {
@@ -51,6 +58,21 @@ impl UnitDeclaration {
         None
     }
 
+    fn observed(dirs: &Dirs, seal: &Observed) -> Self {
+        let fragment = seal.fragment.as_ref();
+        Self {
+            by: Declarer::Observed,
+            stack: None,
+            seal: Observed::path(dirs, &seal.unit),
+            link: fragment.and_then(|file| file.link.clone()),
+            sha256: fragment.and_then(|file| file.sha256),
+            fragment: fragment.map(|file| file.path.clone()),
+            token: None,
+            allowed_drop_ins: seal.drop_ins.iter().map(|file| file.path.display().to_string()).collect(),
+            unit: None,
+        }
+    }
+
     /// Who declares it, in words.
     pub(super) fn by_whom(&self) -> String {
         match (self.by, &self.stack) {
@@ -63,7 +85,10 @@ impl UnitDeclaration {
 
     /// Whether a drop-in may change the unit.
     pub(super) fn allows(&self, drop_in: &DropIn) -> bool {
-        self.unit.as_ref().is_some_and(|unit| unit.allows(drop_in))
+        match &self.unit {
+            Some(unit) => unit.allows(drop_in),
+            None => self.allowed_drop_ins.iter().any(|path| drop_in.path == std::path::Path::new(path)),
+        }
     }
 
     fn of(

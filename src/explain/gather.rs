@@ -147,12 +147,6 @@ fn settings(
     }
     // Dependencies may be named by an alias. The manager is asked for real names only if that could matter.
     let referenced: Vec<UnitName> = referenced_units(unit, declared, &context).into_iter().collect();
-    let aliases = asked
-        .manager
-        .observe(&referenced, Detail::Unit)
-        .into_iter()
-        .filter_map(|(name, unit)| Some((name, unit.ok()?.id)))
-        .filter(|(name, id)| name != id)
-        .collect();
+    let aliases = asked.manager.real_names(&referenced);
     compare(unit, declared, &context, &aliases, &loaded.properties)
 }

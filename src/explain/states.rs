@@ -10,7 +10,7 @@ use crate::digest::Sha256;
 use crate::seal;
 use crate::systemd::disk_text::DiskText;
 use crate::systemd::loaded::LoadedUnit;
-use crate::systemd::search_path::CopyKind;
+use crate::systemd::search_path::{CopyKind, kind_of_directory};
 use crate::systemd::settings::compare::Comparison;
 use crate::systemd::words::LoadState;
 
@@ -249,6 +249,10 @@ fn not_read(facts: &Facts<'_>) -> Option<(PathBuf, SystemTime, SystemTime)> {
     });
     winner
         .chain(drop_ins)
+        // What a generator makes is made during each reload, after the time that the reload goes by.
+        .filter(|(path, _)| {
+            !path.ancestors().skip(1).take(2).any(|dir| kind_of_directory(dir, facts.dirs).is_generated())
+        })
         .filter_map(|(path, status)| Some((path.clone(), status?.changed)))
         // A time that lies ahead says that the clock was set back, and nothing about the order of things.
         .filter(|(_, changed)| *changed <= now && *changed > read)

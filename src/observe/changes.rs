@@ -194,10 +194,7 @@ mod tests {
                 &["the drop-in /u/a.service.d/x.conf changed"],
             ),
             (|o| o.shadowed.clear(), &["the losing copy /etc/a.service is gone"]),
-            (
-                |o| o.pulled_in_by.clear(),
-                &["/u/default.target.wants/a.service pulled it in and is gone"],
-            ),
+            (|o| o.pulled_in_by.clear(), &["/u/default.target.wants/a.service pulled it in and is gone"]),
         ];
         for (edit, expected) in cases {
             let mut now = sample();

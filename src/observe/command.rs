@@ -82,10 +82,10 @@ fn check_foreign(declaration: &Declaration, unit: &UnitName) -> Result<(), Error
     let orphan = declaration.orphans.get(unit);
     let by = match (declared, orphan) {
         (None, None) => return Ok(()),
-        (Some(unit), _) => unit.stack.as_ref().map_or_else(
-            || "a unit of Stackwarden's own".to_owned(),
-            |stack| format!("by stack {stack}"),
-        ),
+        (Some(unit), _) => unit
+            .stack
+            .as_ref()
+            .map_or_else(|| "a unit of Stackwarden's own".to_owned(), |stack| format!("by stack {stack}")),
         (None, Some(stack)) => format!("once, by stack {stack}; stackctl remove {stack} forgets it"),
     };
     Err(Error::Observe(Box::new(ObserveError::Ours { unit: unit.clone(), by })))

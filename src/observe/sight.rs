@@ -1,6 +1,5 @@
 //! One unit as it is now: on disk, in the form of its seal, and in the manager.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use super::seal::{Observed, ObservedFile};
@@ -38,12 +37,7 @@ impl Sight {
         });
         let drop_ins = resolution.drop_in_paths();
         let drop_ins = drop_ins.into_iter().map(|path| ObservedFile::look(path, &mut unchecked)).collect();
-        let pulls: BTreeMap<_, _> = search_path
-            .wants_links(unit)
-            .into_iter()
-            .filter(|pull| pull.in_force)
-            .map(|pull| (pull.path, ()))
-            .collect();
+        let pulls = search_path.wants_links(unit).into_iter().filter(|pull| pull.in_force);
         let now = Observed {
             version: Observed::VERSION,
             unit: unit.clone(),
@@ -53,7 +47,7 @@ impl Sight {
             source: text.source().map(|path| ObservedFile::look(&path, &mut unchecked)),
             drop_ins,
             shadowed: resolution.shadowed().map(|copy| copy.path.clone()).collect(),
-            pulled_in_by: pulls.into_keys().collect::<BTreeSet<_>>(),
+            pulled_in_by: pulls.map(|pull| pull.path).collect(),
         };
         unchecked.sort();
         unchecked.dedup();
