@@ -131,10 +131,10 @@ pub fn stack(
     } else {
         entry.description.clone()
     };
-    let mounts: Vec<String> = entry.requires_mounts.iter().map(|path| word(path)).collect();
+    let mounts: Vec<String> = entry.requires_mounts.iter().map(|path| one_of_paths(path)).collect();
     values.extend([
         ("stack", specifiers(stack.as_str())),
-        ("description", specifiers(&description)),
+        ("description", line(&description)),
         ("requires_mounts", mounts.join(" ")),
         ("verify", verification(stack, entry.verify.mode)),
         ("start_timeout", format!("{}s", start_bound(entry, host).as_secs())),
@@ -175,8 +175,8 @@ fn common(seal: &Path, host: &Host, programs: &Programs) -> Values {
     BTreeMap::from([
         ("seal", specifiers(&url_path(seal))),
         ("path", quoted(&host.path)),
-        ("stackctl", word(&programs.stackctl)),
-        ("stack_audit", word(&programs.stack_audit)),
+        ("stackctl", program(&programs.stackctl)),
+        ("stack_audit", program(&programs.stack_audit)),
     ])
 }
 
@@ -245,19 +245,45 @@ fn percent(byte: u8) -> String {
     format!("%{byte:02X}")
 }
 
-/// The inside of a double-quoted string in a unit file.
-fn quoted(text: &str) -> String {
-    specifiers(&text.replace('\\', "\\\\").replace('"', "\\\""))
+/// A text to the end of its line. A backslash there would join the next line to it; the space that keeps it from that
+/// is not part of the value (systemd.syntax(7)).
+fn line(text: &str) -> String {
+    let end = if text.ends_with('\\') { " " } else { "" };
+    specifiers(text) + end
 }
 
-/// One word of a command line or of a list of paths: quoted only where it must be. `$` would be expanded in a
-/// command line and is taken literally in its first word and in paths, which is all that this is used for.
-fn word(path: &Path) -> String {
+/// The inside of a double-quoted string in a unit file.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '"' => quoted.extend(['\\', c]),
+            c if c.is_ascii_control() => quoted.extend(["\\x".to_owned(), format!("{:02x}", u32::from(c))]),
+            c => quoted.push(c),
+        }
+    }
+    specifiers(&quoted)
+}
+
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ':' | ','))
+}
+
+/// The first word of a command line, in which nothing else is expanded; quoted only where it must be.
+fn program(path: &Path) -> String {
     let text = path.to_string_lossy();
-    let plain = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ':' | ','));
-    if plain { text.into_owned() } else { format!("\"{}\"", quoted(&text)) }
+    if is_plain(&text) { text.into_owned() } else { format!("\"{}\"", quoted(&text)) }
+}
+
+/// One of several paths in a line. A backslash stands for itself there, so that one kind of quote is written inside the
+/// other.
+fn one_of_paths(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if is_plain(&text) {
+        return text.into_owned();
+    }
+    let parts: Vec<String> = text.split('"').map(|part| format!("\"{}\"", specifiers(part))).collect();
+    parts.join("'\"'")
 }
 
 #[cfg(test)]
@@ -318,6 +344,14 @@ mod tests {
         let other = unit.clone().with_token("0123");
         assert_eq!(unit.text.replace(&unit.token, "0123"), other.text);
         assert_eq!(other.with_token(&unit.token), unit);
+    }
+
+    #[test]
+    fn values_are_quoted_as_their_setting_reads_them() {
+        let text = &sample("home\\", "/opt/bin")[0].text;
+        assert!(text.contains("\nDescription=home\\ \nDocumentation="), "{text}");
+        assert_eq!(quoted("a\n\"b\"\\"), "a\\x0a\\\"b\\\"\\\\");
+        assert_eq!(one_of_paths(Path::new("/a b/\"c\\")), "\"/a b/\"'\"'\"c\\\"");
     }
 
     #[test]
