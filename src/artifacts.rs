@@ -216,7 +216,12 @@ fn present(path: &Path, unit: &RenderedUnit, before: Option<&SealedUnit>) -> Res
         return Err(ArtifactError::Linked { path: path.to_owned(), target: fs::read_link(path)? });
     }
     if metadata.is_file() {
-        let text = document::read_bounded(path)?;
+        let text = match document::read_bounded(path) {
+            Ok(text) => text,
+            // What cannot be read can still be kept.
+            Err(_) if before.is_some() => return Ok(Present::Drifted),
+            Err(error) => return Err(error.into()),
+        };
         if text == unit.text.as_bytes() {
             return Ok(Present::Wanted);
         }
