@@ -20,8 +20,8 @@ pub struct DeclaredUnit {
     pub sealed: SealedUnit,
     /// The stack it belongs to; none for a shipped unit.
     pub stack: Option<StackName>,
-    /// The drop-ins that may change it.
-    pub allowed_drop_ins: Vec<String>,
+    /// The drop-ins that may change it; none if the entry that says so cannot be read.
+    pub allowed_drop_ins: Option<Vec<String>>,
     /// Whether it is a loaded instance, whose seal is that of its template.
     pub sealed_as_template: bool,
 }
@@ -30,7 +30,7 @@ impl DeclaredUnit {
     /// Whether a drop-in may change this unit; see [`allows`].
     #[must_use]
     pub fn allows(&self, drop_in: &DropIn) -> bool {
-        allows(&self.allowed_drop_ins, drop_in)
+        self.allowed_drop_ins.as_deref().is_some_and(|allowed| allows(allowed, drop_in))
     }
 
     /// The command that puts the unit's files back.
@@ -90,14 +90,15 @@ impl Declaration {
         let mut units = BTreeMap::new();
         let mut orphans = BTreeMap::new();
         if let Some(seal) = &seals.shipped {
-            units.extend(declared(seal, None, &[]));
+            units.extend(declared(seal, None, Some(&[])));
         }
+        let unlisted = broken.contains_key(&dirs.inventory());
         for (stack, seal) in &seals.stacks {
             // While a stack's entry is broken its last seal still says what its units must be.
-            let entry_broken = broken.contains_key(&dirs.inventory_file(stack));
+            let entry_unknown = unlisted || broken.contains_key(&dirs.inventory_file(stack));
             match inventory.stacks.get(stack) {
-                Some(entry) => units.extend(declared(seal, Some(stack), &entry.entry.allowed_drop_ins)),
-                None if entry_broken => units.extend(declared(seal, Some(stack), &[])),
+                Some(entry) => units.extend(declared(seal, Some(stack), Some(&entry.entry.allowed_drop_ins))),
+                None if entry_unknown => units.extend(declared(seal, Some(stack), None)),
                 None => orphans.extend(seal.units.keys().map(|unit| (unit.clone(), stack.clone()))),
             }
         }
@@ -158,13 +159,13 @@ impl Declaration {
 fn declared<'a>(
     seal: &'a Seal,
     stack: Option<&'a StackName>,
-    allowed_drop_ins: &'a [String],
+    allowed_drop_ins: Option<&'a [String]>,
 ) -> impl Iterator<Item = (UnitName, DeclaredUnit)> + 'a {
     seal.units.iter().map(move |(name, sealed)| {
         let unit = DeclaredUnit {
             sealed: sealed.clone(),
             stack: stack.cloned(),
-            allowed_drop_ins: allowed_drop_ins.to_vec(),
+            allowed_drop_ins: allowed_drop_ins.map(<[String]>::to_vec),
             sealed_as_template: false,
         };
         (name.clone(), unit)

@@ -38,7 +38,11 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
                 ),
                 _ => "systemctl --user daemon-reload".to_owned(),
             };
-            Finding::broken(Check::DropInUnexpected, state)
+            let finding = match (&seen.declared.allowed_drop_ins, state) {
+                (None, State::OnDisk) => Finding::unknown(Check::DropInUnexpected, state),
+                _ => Finding::broken(Check::DropInUnexpected, state),
+            };
+            finding
                 .about(&seen.name, seen.declared.stack.as_ref())
                 .at(path)
                 .expected(expectation(seen), what(seen, path, state))
@@ -69,9 +73,10 @@ fn is_package(world: &World, dirs: &Dirs, path: &Path) -> bool {
 }
 
 fn expectation(seen: &Seen) -> String {
-    match seen.declared.allowed_drop_ins.as_slice() {
-        [] => "no drop-ins".to_owned(),
-        allowed => format!("no drop-ins but {}", allowed.join(", ")),
+    match seen.declared.allowed_drop_ins.as_deref() {
+        None => "a readable inventory entry, which says what drop-ins are allowed".to_owned(),
+        Some([]) => "no drop-ins".to_owned(),
+        Some(allowed) => format!("no drop-ins but {}", allowed.join(", ")),
     }
 }
 
