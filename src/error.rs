@@ -13,6 +13,7 @@ use crate::document::ReadError;
 use crate::exit::Code;
 use crate::gate::GateError;
 use crate::inventory::InventoryError;
+use crate::lock::LockError;
 use crate::names::{NameError, UnitName};
 use crate::seal::SealError;
 use crate::stack::{Refusal, StackError};
@@ -69,6 +70,9 @@ pub enum Error {
     /// An alert that was not told.
     #[error(transparent)]
     Alert(#[from] AlertError),
+    /// Another audit that does not end.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A state file.
     #[error(transparent)]
     State(ReadError),
@@ -105,7 +109,8 @@ impl Error {
             Self::Alert(error) => error.code(),
             Self::Stack(error) => error.code(),
             Self::State(_) | Self::Io(_) | Self::Output(_) => Code::Io,
-            Self::Write(_) => Code::CannotWrite,
+            Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => Code::TryLater,
+            Self::Write(_) | Self::Lock(LockError::Io { .. }) => Code::CannotWrite,
         }
     }
 }

@@ -11,10 +11,11 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::unistd::Uid;
 use thiserror::Error;
 
-use crate::audit::{self, Check, Finding, Options, Report, Trigger};
+use crate::audit::{self, Audit, Check, Finding, Options, Report, Trigger};
 use crate::dirs::Dirs;
 use crate::exit::Code;
 use crate::inventory::Host;
+use crate::lock::LockError;
 use crate::names::UnitName;
 use crate::systemd::bus::BusError;
 use crate::systemd::loaded::Detail;
@@ -196,15 +197,18 @@ pub struct Verdict {
 }
 
 /// Audits, with the repairs that any audit makes, and judges what the gate is about.
-#[must_use]
-pub fn verdict(dirs: &Dirs) -> (Report, Verdict) {
+///
+/// # Errors
+/// Another audit is running and does not end.
+pub fn verdict(dirs: &Dirs) -> Result<(Audit, Verdict), LockError> {
     let options = Options {
         trigger: Trigger::Manual,
         dry_run: false,
         changed: false,
         stacks: std::iter::empty().collect(),
     };
-    let report = audit::audit(dirs, &options);
+    let audit = audit::audit(dirs, &options)?;
+    let report = &audit.report;
     let of = |checks: &[Check]| -> Vec<Finding> {
         report.findings.iter().filter(|finding| checks.contains(&finding.check)).cloned().collect()
     };
@@ -224,5 +228,5 @@ pub fn verdict(dirs: &Dirs) -> (Report, Verdict) {
     };
     let verdict =
         Verdict { broken: judged.findings, named: of(NAMED), notes, units: report.units.len(), code };
-    (report, verdict)
+    Ok((audit, verdict))
 }

@@ -5,10 +5,11 @@
 //! changed after it was read, also when it was changed back.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::check::Check;
 use super::finding::{Finding, State, Verdicts};
+use super::fingerprint::TICK;
 use super::world::{Owned, Seen, World};
 use crate::dirs::Dirs;
 use crate::document::read_text;
@@ -16,9 +17,6 @@ use crate::seal::{self, Setting};
 use crate::systemd::loaded::LoadedUnit;
 use crate::systemd::settings::compare::{Declared, compare};
 use crate::systemd::settings::specifier::Context;
-
-/// The kernel stamps files with the time of its last tick, which may lie this far back.
-const TICK: Duration = Duration::from_millis(10);
 
 /// A change that the manager has not read, and since when. Within the grace period it is nobody's fault.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 use sha2::Digest as _;
@@ -14,6 +15,10 @@ use crate::digest::Sha256;
 
 /// Directories inside a search path directory whose content takes part in how a unit resolves.
 const NESTED: &[&str] = &["d", "wants", "requires", "upholds"];
+
+/// The kernel stamps files with the time of its last tick, 10 ms ago at most (a kernel of 100 Hz; Linux 6.13 and later are
+/// finer where it matters).
+pub const TICK: Duration = Duration::from_millis(10);
 
 /// Takes the fingerprint of `directories`. What cannot be read counts as such: an error is part of the picture.
 #[must_use]
@@ -65,6 +70,14 @@ fn add_metadata(hasher: &mut sha2::Sha256, metadata: &std::fs::Metadata) {
     // A directory's times move with its entries, which are looked at by themselves; other directories inside it
     // (say, a foreign unit's drop-ins) may come and go without a meaning for us.
     let times = if metadata.is_dir() { (0, 0) } else { (metadata.ctime(), metadata.ctime_nsec()) };
+    // A file that has just changed could change again without a new time. It counts as moving until a tick has passed.
+    let seconds = Duration::from_secs(times.0.try_into().unwrap_or(0));
+    let changed = SystemTime::UNIX_EPOCH + seconds + Duration::from_nanos(times.1.try_into().unwrap_or(0));
+    if let Ok(age) = SystemTime::now().duration_since(changed)
+        && age <= TICK
+    {
+        hasher.update(age.as_nanos().to_le_bytes());
+    }
     for number in [metadata.dev(), metadata.ino(), u64::from(metadata.mode()), u64::from(metadata.uid())] {
         hasher.update(number.to_le_bytes());
     }
@@ -90,6 +103,7 @@ mod tests {
         let directories = BTreeSet::from([dir.clone(), home.path().join("missing")]);
         let mut seen = BTreeSet::from([take(&directories)]);
         let mut moved = |what: &str| {
+            std::thread::sleep(2 * TICK);
             let now = take(&directories);
             assert_eq!(now, take(&directories), "looking moved it");
             assert!(seen.insert(now), "{what} did not move it");
@@ -110,5 +124,17 @@ mod tests {
         moved("a drop-in");
         fs::create_dir(home.path().join("missing")).unwrap();
         moved("a directory that was missing");
+    }
+
+    #[test]
+    fn what_has_just_changed_counts_as_moving() {
+        let home = tempfile::tempdir().unwrap();
+        let directories = BTreeSet::from([home.path().to_owned()]);
+        // On a busy machine a tick may pass between any two steps.
+        let moves = (0..100).any(|_| {
+            replace(&home.path().join("a.service"), b"x", PUBLIC).unwrap();
+            take(&directories) != take(&directories)
+        });
+        assert!(moves);
     }
 }

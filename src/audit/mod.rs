@@ -1,6 +1,7 @@
 //! The auditor: observe, judge, heal, observe again, report. Judging is pure; one file per family of invariants.
 
 mod check;
+mod conclude;
 mod declaration;
 mod definition;
 mod drop_ins;
@@ -22,6 +23,8 @@ mod world;
 
 pub use check::{Check, Severity};
 pub use declaration::{Declaration, DeclaredUnit, allows};
+pub use conclude::preview;
+pub use declaration::{Declaration, DeclaredUnit};
 pub use finding::{Finding, State, Status, Verdicts};
 pub use heal::{Action, Plan};
 pub use judge::{Judgement, judge};
@@ -29,4 +32,5 @@ pub use report::{Counts, Healed, Report, Thresholds, Trigger};
 pub use run::{Options, audit, store};
 pub use state::last;
 pub(crate) use units::failure;
+pub use run::{Audit, Options, audit};
 pub use world::{Answers, Owned, Seen, World, with_instances};

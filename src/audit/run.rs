@@ -2,24 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use super::check::Check;
+use fs_err as fs;
+
+use super::conclude::{Outcome, conclude, report, unreachable_manager};
 use super::declaration::Declaration;
-use super::finding::{Finding, State, Verdicts};
+use super::finding::Finding;
 use super::heal::{self, Action};
-use super::judge::{Judgement, judge};
-use super::report::{Healed, Report, Thresholds, Trigger};
-use super::settle::Seen;
+use super::judge::judge;
+use super::report::{Report, Trigger};
+use super::settle::{Looked, Seen};
 use super::world::World;
 use super::{fingerprint, quiet, state, watches};
 use crate::atomic::WriteError;
-use crate::digest::Sha256;
 use crate::dirs::Dirs;
-use crate::document::Document;
 use crate::error::chain;
-use crate::inventory::Timespan;
+use crate::lock::{Alone, LockError};
 use crate::names::{StackName, UnitName};
+use crate::process::Interrupt;
 use crate::systemd::bus::{BUS_DEADLINE, BusError};
 use crate::systemd::manager::{JobMode, Manager, Verb};
 use crate::systemd::search_path::{DirectoryKind, kind_of_directory};
@@ -30,6 +31,10 @@ const ROUNDS: u32 = 8;
 
 /// The unit that runs audits.
 const SERVICE: &str = "stack-audit.service";
+
+/// How long an audit waits for another one: longer than one takes with a reload that meets its deadline (90 s), shorter
+/// than the unit's own timeout (5 min).
+const ANOTHER_AUDIT: Duration = Duration::from_secs(150);
 
 /// What is asked of one audit.
 #[derive(Debug, Clone)]
@@ -42,6 +47,13 @@ pub struct Options {
     pub changed: bool,
     /// Report these stacks only; all if empty.
     pub stacks: BTreeSet<StackName>,
+}
+
+impl Options {
+    /// Whether the report is the host's last word: not that of an audit of some stacks, or of one that only looked.
+    fn is_last_word(&self) -> bool {
+        !self.dry_run && self.stacks.is_empty()
+    }
 }
 
 impl Trigger {
@@ -62,52 +74,91 @@ impl Trigger {
     }
 }
 
-/// What the rounds of one audit end with.
-struct Outcome {
-    verdicts: Verdicts,
-    healed: Vec<Healed>,
-    units: BTreeSet<UnitName>,
-    reload_blocked_by: Vec<String>,
+/// An audit that has come to its verdict. Others wait until this is dropped.
+#[derive(Debug)]
+pub struct Audit {
+    /// What it found and did.
+    pub report: Report,
+    is_last_word: bool,
+    looked: Option<Looked>,
+    last: Option<Seen>,
+    _alone: Option<Alone>,
 }
 
 /// Audits: settles, observes, judges, heals, observes again.
-#[must_use]
-pub fn audit(dirs: &Dirs, options: &Options) -> Report {
+///
+/// # Errors
+/// Another audit is running and does not end.
+pub fn audit(dirs: &Dirs, options: &Options) -> Result<Audit, LockError> {
     let started = SystemTime::now();
     let mut notes = Vec::new();
-    let last = Seen::load_last(dirs);
-    let mut declaration = Declaration::load(dirs);
-    let mut manager = Manager::connect(dirs, declaration.host.bus_deadline.duration());
+    let mut manager = Manager::connect(dirs, Declaration::load(dirs).host.bus_deadline.duration());
     let trigger = match (&options.trigger, &manager) {
-        _ if Seen::asked_again(last.as_ref()) => Trigger::Path,
+        _ if Seen::asked_again(Seen::load_last(dirs).as_ref()) => Trigger::Path,
         (Trigger::Manual, _) | (_, Err(_)) => options.trigger,
         (seemingly, Ok(manager)) => triggered(manager, *seemingly),
     };
     // The settle unit has waited already.
     if trigger == Trigger::Path && options.trigger == Trigger::Path {
-        quiet::wait(&watched_first(dirs));
-        declaration = Declaration::load(dirs);
+        quiet::wait(&watched(dirs));
     }
-    if !options.dry_run
-        && let Err(note) = state::last_report(dirs)
-    {
-        notes.push(note);
+    let mut alone = None;
+    if !options.dry_run {
+        alone = take_turn(dirs, &mut notes)?;
+        notes.extend(state::last_report(dirs).err());
+        notes.extend(Seen::set_damaged_aside(dirs).err());
     }
+    let mut declaration = Declaration::load(dirs);
+    if !options.dry_run && declaration.seals.shipped.is_some() {
+        notes.extend(make_watched(dirs));
+    }
+    let mut work = Work { dirs, options, last: Seen::load_last(dirs), notes };
     let outcome = match &mut manager {
-        Ok(manager) => rounds(dirs, manager, options, last.as_ref(), &mut declaration, &mut notes),
+        Ok(manager) => work.rounds(manager, &mut declaration),
         Err(error) => Err(error.clone()),
     };
-    let outcome = outcome.unwrap_or_else(|error| unreachable_manager(dirs, &declaration, &error));
-    report(options, trigger, started, &declaration, outcome, notes)
+    let (outcome, looked) = match outcome {
+        Ok((outcome, looked)) => (outcome, Some(looked)),
+        Err(error) => (unreachable_manager(dirs, &declaration, &error), None),
+    };
+    let Work { last, notes, .. } = work;
+    let report = report(options, trigger, started, &declaration, outcome, notes);
+    Ok(Audit { report, is_last_word: options.is_last_word(), looked, last, _alone: alone })
 }
 
-/// Keeps the report as the last one.
-///
-/// # Errors
-/// The state directory cannot be written.
-pub fn store(dirs: &Dirs, report: &Report) -> Result<(), WriteError> {
-    state::store(dirs, report)
+impl Audit {
+    /// Keeps the report as the host's last word, if it is that, and only then leaves for the last look that the audit is
+    /// complete: otherwise a report that was never kept would count.
+    ///
+    /// # Errors
+    /// The state directory or the runtime directory cannot be written.
+    pub fn keep(&self, dirs: &Dirs) -> Result<(), WriteError> {
+        if !self.is_last_word {
+            return Ok(());
+        }
+        state::store(dirs, &self.report)?;
+        match &self.looked {
+            Some(looked) => Seen::leave(dirs, self.last.as_ref(), looked, true),
+            None => Ok(()),
+        }
+    }
 }
+
+/// Waits for another audit to end: two at once would repair each other's work, and the older could have the last word.
+/// Where no lock can be made there is one audit after the other at most, and the report says why.
+fn take_turn(dirs: &Dirs, notes: &mut Vec<String>) -> Result<Option<Alone>, LockError> {
+    match Alone::take(dirs, LOCK, "audit", ANOTHER_AUDIT, &Interrupt::never()) {
+        Ok(alone) => Ok(Some(alone)),
+        Err(error @ LockError::Io { .. }) => {
+            notes.push(chain(&error));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What audits and the last look lock.
+pub(super) const LOCK: &str = "audit";
 
 /// What started this run, if a path or timer unit seems to have: the variable of an earlier run is still there when a
 /// person starts the service, so the manager is asked whose job this is. (That the path unit is `running` meanwhile is
@@ -117,122 +168,101 @@ fn triggered(manager: &Manager, seemingly: Trigger) -> Trigger {
     manager.job_trigger(&unit).map_or(seemingly, |trigger| Trigger::of(trigger.as_ref()))
 }
 
-/// Observes and heals until nothing moves.
-fn rounds(
-    dirs: &Dirs,
-    manager: &mut Manager,
-    options: &Options,
-    last: Option<&Seen>,
-    declaration: &mut Declaration,
-    notes: &mut Vec<String>,
-) -> Result<Outcome, BusError> {
-    let mut done: Vec<(Action, Vec<Finding>)> = Vec::new();
-    let mut directories = directories(dirs, &manager.state()?.unit_path);
-    let mut reload_failed = false;
-    let mut round = 0;
-    loop {
-        round += 1;
-        let before = fingerprint::take(&directories);
-        leave(dirs, options, last, before, &directories, false, notes);
-        let world = World::observe(dirs, declaration, manager)?;
-        let judgement = judge(dirs, declaration, &world);
-        let changed = options.changed && done.is_empty();
-        let mut plan = heal::plan(dirs, &judgement, declaration, &world, changed);
-        if !options.dry_run {
-            watch(manager, &judgement.watches, notes);
-            // Each action once, unless what it is about has changed since.
-            plan.actions.retain(|(action, _)| {
-                let repeated = done.iter().any(|(earlier, _)| earlier == action);
-                !repeated
-                    || (*action == Action::Reload
-                        && !reload_failed
-                        && fingerprint::take(&directories) != before)
-            });
-            for (action, findings) in &plan.actions {
-                match heal::act(dirs, manager, action, declaration.host.reload_deadline.duration()) {
-                    Ok(()) => done.push((action.clone(), findings.clone())),
-                    Err(problem) => {
-                        reload_failed |= *action == Action::Reload;
-                        notes.push(format!("cannot {action}: {problem}"));
-                        done.push((action.clone(), Vec::new()));
+/// What an audit works with.
+struct Work<'a> {
+    dirs: &'a Dirs,
+    options: &'a Options,
+    last: Option<Seen>,
+    notes: Vec<String>,
+}
+
+impl Work<'_> {
+    /// Observes and heals until nothing moves.
+    fn rounds(
+        &mut self,
+        manager: &mut Manager,
+        declaration: &mut Declaration,
+    ) -> Result<(Outcome, Looked), BusError> {
+        let dry_run = self.options.dry_run;
+        let mut done: Vec<(Action, Vec<Finding>)> = Vec::new();
+        let mut directories = directories(self.dirs, &manager.state()?.unit_path);
+        let mut reload_failed = false;
+        let mut round = 0;
+        loop {
+            round += 1;
+            let before = fingerprint::take(&directories);
+            let looked = Looked { fingerprint: before, directories: directories.clone() };
+            self.leave(&looked);
+            let world = World::observe(self.dirs, declaration, manager)?;
+            let judgement = judge(self.dirs, declaration, &world);
+            let changed = self.options.changed && done.is_empty();
+            let mut plan = heal::plan(self.dirs, &judgement, declaration, &world, changed);
+            if !dry_run {
+                self.watch(manager, &judgement.watches);
+                // Each action once, unless what it is about has changed since.
+                plan.actions.retain(|(action, _)| {
+                    let repeated = done.iter().any(|(earlier, _)| earlier == action);
+                    !repeated
+                        || (*action == Action::Reload
+                            && !reload_failed
+                            && fingerprint::take(&directories) != before)
+                });
+                for (action, findings) in &plan.actions {
+                    match heal::act(self.dirs, manager, action, declaration.host.reload_deadline.duration()) {
+                        Ok(()) => done.push((action.clone(), findings.clone())),
+                        Err(problem) => {
+                            reload_failed |= *action == Action::Reload;
+                            self.notes.push(format!("cannot {action}: {problem}"));
+                            done.push((action.clone(), Vec::new()));
+                        }
                     }
                 }
             }
-        }
-        let moved = fingerprint::take(&directories) != before;
-        let acted = !plan.actions.is_empty() && !options.dry_run;
-        if round < ROUNDS && (acted || moved) {
-            *declaration = Declaration::load(dirs);
-            directories = self::directories(dirs, &world.answers.manager.unit_path);
-            continue;
-        }
-        leave(dirs, options, last, before, &directories, true, notes);
-        if options.dry_run {
-            done = plan.actions;
-        }
-        return Ok(conclude(judgement, &world, declaration, done, plan.blocked_by, options.dry_run));
-    }
-}
-
-/// The verdicts of the last observation, and which earlier findings the repairs have ended.
-fn conclude(
-    judgement: Judgement,
-    world: &World,
-    declaration: &Declaration,
-    done: Vec<(Action, Vec<Finding>)>,
-    blocked_by: Vec<String>,
-    dry_run: bool,
-) -> Outcome {
-    let mut verdicts = judgement.settled(world, declaration.host.reload_grace.duration());
-    heal::explain_block(&mut verdicts.findings, &blocked_by);
-    let still: BTreeSet<_> = verdicts.findings.iter().map(Finding::identity).collect();
-    let healed = done
-        .into_iter()
-        .map(|(action, mut findings)| {
-            findings.retain(|finding| dry_run || !still.contains(&finding.identity()));
-            Healed { action: action.to_string(), findings }
-        })
-        .filter(|healed| !healed.findings.is_empty())
-        .collect();
-    Outcome { verdicts, healed, units: world.units.keys().cloned().collect(), reload_blocked_by: blocked_by }
-}
-
-fn leave(
-    dirs: &Dirs,
-    options: &Options,
-    last: Option<&Seen>,
-    fingerprint: Sha256,
-    directories: &BTreeSet<PathBuf>,
-    complete: bool,
-    notes: &mut Vec<String>,
-) {
-    if options.dry_run {
-        return;
-    }
-    if let Err(error) = Seen::leave(dirs, last, fingerprint, directories, complete) {
-        let note = chain(&error);
-        if !notes.contains(&note) {
-            notes.push(note);
+            let moved = fingerprint::take(&directories) != before;
+            let acted = !plan.actions.is_empty() && !dry_run;
+            if round < ROUNDS && (acted || moved) {
+                *declaration = Declaration::load(self.dirs);
+                directories = self::directories(self.dirs, &world.answers.manager.unit_path);
+                continue;
+            }
+            if dry_run {
+                done = plan.actions;
+            }
+            let outcome = conclude(judgement, &world, declaration, done, plan.blocked_by, dry_run);
+            return Ok((outcome, looked));
         }
     }
-}
 
-/// Starts and stops watches of drop-in directories. Each is armed when its start job has ended, and so before the
-/// directories are compared with what was observed.
-fn watch(manager: &mut Manager, plan: &watches::Plan, notes: &mut Vec<String>) {
-    let jobs = plan
-        .start
-        .iter()
-        .map(|unit| (Verb::Start, unit))
-        .chain(plan.stop.iter().map(|unit| (Verb::Stop, unit)));
-    for (verb, unit) in jobs {
-        match manager.run_job(verb, unit, JobMode::Replace, BUS_DEADLINE) {
-            Ok(result) if result.is_success() => {}
-            Ok(result) => notes.push(format!(
-                "{unit}: the {} job ended as {result}; next: systemctl --user status {unit}",
-                verb.as_str()
-            )),
-            Err(error) => notes.push(chain(&error)),
+    /// Leaves for the last look what this audit is about to observe.
+    fn leave(&mut self, looked: &Looked) {
+        if !self.options.is_last_word() {
+            return;
+        }
+        if let Err(error) = Seen::leave(self.dirs, self.last.as_ref(), looked, false) {
+            let note = chain(&error);
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+    }
+
+    /// Starts and stops watches of drop-in directories. Each is armed when its start job has ended, and so before the
+    /// directories are compared with what was observed.
+    fn watch(&mut self, manager: &mut Manager, plan: &watches::Plan) {
+        let jobs = plan
+            .start
+            .iter()
+            .map(|unit| (Verb::Start, unit))
+            .chain(plan.stop.iter().map(|unit| (Verb::Stop, unit)));
+        for (verb, unit) in jobs {
+            match manager.run_job(verb, unit, JobMode::Replace, BUS_DEADLINE) {
+                Ok(result) if result.is_success() => {}
+                Ok(result) => self.notes.push(format!(
+                    "{unit}: the {} job ended as {result}; next: systemctl --user status {unit}",
+                    verb.as_str()
+                )),
+                Err(error) => self.notes.push(chain(&error)),
+            }
         }
     }
 }
@@ -253,8 +283,8 @@ fn directories(dirs: &Dirs, unit_path: &[PathBuf]) -> BTreeSet<PathBuf> {
     all
 }
 
-/// What the path unit watches, before the manager has been asked for its search path.
-fn watched_first(dirs: &Dirs) -> Vec<PathBuf> {
+/// The user's own directories that stack-audit.path watches.
+fn watched(dirs: &Dirs) -> Vec<PathBuf> {
     vec![
         dirs.owner(),
         dirs.owner().join("service.d"),
@@ -267,69 +297,33 @@ fn watched_first(dirs: &Dirs) -> Vec<PathBuf> {
     ]
 }
 
-/// Without a manager only the declaration itself can be judged.
-fn unreachable_manager(dirs: &Dirs, declaration: &Declaration, error: &BusError) -> Outcome {
-    let mut verdicts = Verdicts::default();
-    declaration.judge(dirs, &mut verdicts);
-    verdicts.record(
-        Check::ManagerUnreachable,
-        Some(
-            Finding::broken(Check::ManagerUnreachable, State::Loaded)
-                .at(dirs.bus_socket())
-                .expected("an answer of the user manager", chain(error))
-                .next("systemctl status \"user@$(id -u).service\"; loginctl enable-linger \"$USER\""),
-        ),
-    );
-    verdicts.sort();
-    Outcome { verdicts, healed: Vec::new(), units: BTreeSet::new(), reload_blocked_by: Vec::new() }
+/// Makes the watched directories that have been removed since the path unit made them, and tells of those that cannot
+/// be made. It is not armed again before this audit ends, and then watches the parents of none: an event there would
+/// make it forget those of the other directories that it has not read yet.
+fn make_watched(dirs: &Dirs) -> Vec<String> {
+    watched(dirs)
+        .iter()
+        .filter_map(|directory| fs::create_dir_all(directory).err())
+        .map(|e| chain(&e))
+        .collect()
 }
 
-fn report(
-    options: &Options,
-    trigger: Trigger,
-    started: SystemTime,
-    declaration: &Declaration,
-    outcome: Outcome,
-    notes: Vec<String>,
-) -> Report {
-    let Outcome { verdicts: Verdicts { mut findings, passed }, healed, units, reload_blocked_by } = outcome;
-    let wanted = |stack: &Option<StackName>| {
-        options.stacks.is_empty() || stack.as_ref().is_none_or(|stack| options.stacks.contains(stack))
-    };
-    findings.retain(|finding| wanted(&finding.stack));
-    let counts = Report::count(&passed, &findings);
-    let stacks: BTreeSet<StackName> = declaration
-        .inventory
-        .stacks
-        .keys()
-        .filter(|stack| wanted(&Some((*stack).clone())))
-        .cloned()
-        .collect();
-    let time = |time: SystemTime| humantime::format_rfc3339_millis(time).to_string();
-    let host = &declaration.host;
-    let run = Sha256::of(format!("{}-{}", time(started), std::process::id()).as_bytes()).short();
-    Report {
-        version: Report::VERSION,
-        run,
-        trigger,
-        started: time(started),
-        finished: time(SystemTime::now()),
-        dry_run: options.dry_run,
-        thresholds: Thresholds {
-            bus_deadline: host.bus_deadline,
-            reload_deadline: host.reload_deadline,
-            reload_grace: host.reload_grace,
-            quiet: Timespan::of(quiet::QUIET),
-            quiet_at_most: Timespan::of(quiet::AT_MOST),
-            watches: u32::try_from(watches::BUDGET).unwrap_or(u32::MAX),
-        },
-        stacks,
-        units,
-        counts,
-        passed,
-        findings,
-        healed,
-        reload_blocked_by,
-        notes,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn what_is_watched_is_what_the_path_unit_says() {
+        let dirs = Dirs::below(Path::new("/home/me"));
+        let in_unit: BTreeSet<PathBuf> = include_str!("../../units/stack-audit.path")
+            .lines()
+            .filter_map(|line| line.strip_prefix("PathChanged="))
+            .map(|path| path.replace("%E", "/home/me/.config").replace("%t", "/home/me/run"))
+            .map(PathBuf::from)
+            .collect();
+        let mut here = BTreeSet::from_iter(watched(&dirs));
+        here.insert("/etc/systemd/user".into());
+        assert_eq!(here, in_unit);
     }
 }

@@ -3,17 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{fingerprint, quiet};
+use super::run::LOCK;
+use super::{fingerprint, quiet, state, watches};
 use crate::atomic::WriteError;
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::Document;
+use crate::lock::{Alone, LockError};
 use crate::names::UnitName;
+use crate::process::Interrupt;
 use crate::systemd::bus::BusError;
-use crate::systemd::loaded::Detail;
 use crate::systemd::manager::Manager;
 
 /// An audit that ends before its verdict is started again this often in a row; then something is wrong that another
@@ -54,6 +57,18 @@ pub enum LastLook {
 }
 
 impl Seen {
+    /// What an audit leaves that dies at once.
+    fn nothing() -> Self {
+        Self {
+            version: Self::VERSION,
+            fingerprint: Sha256::of(b""),
+            directories: BTreeSet::new(),
+            complete: false,
+            tries: 0,
+            again: false,
+        }
+    }
+
     fn path(dirs: &Dirs) -> PathBuf {
         dirs.run().join("seen.json")
     }
@@ -64,48 +79,77 @@ impl Seen {
         Self::load(&Self::path(dirs)).ok()
     }
 
+    /// Sets what cannot be read aside, and tells of it.
+    pub(super) fn set_damaged_aside(dirs: &Dirs) -> Result<(), String> {
+        state::load_or_set_aside::<Self>(dirs, &Self::path(dirs)).map(drop)
+    }
+
     /// Whether the settle unit has asked for this audit.
     #[must_use]
     pub fn asked_again(last: Option<&Self>) -> bool {
         last.is_some_and(|seen| seen.again)
     }
 
-    /// Leaves what an audit has looked at.
+    /// Leaves what an audit looks at, or, once it is `complete`, has looked at.
     ///
     /// # Errors
     /// The runtime directory cannot be written.
-    pub fn leave(
+    pub(super) fn leave(
         dirs: &Dirs,
         last: Option<&Self>,
-        fingerprint: Sha256,
-        directories: &BTreeSet<PathBuf>,
+        looked: &Looked,
         complete: bool,
     ) -> Result<(), WriteError> {
-        let tries = if complete { 0 } else { last.map_or(0, |seen| seen.tries) };
         let seen = Self {
             version: Self::VERSION,
-            fingerprint,
-            directories: directories.clone(),
+            fingerprint: looked.fingerprint,
+            directories: looked.directories.clone(),
             complete,
-            tries,
+            tries: if complete { 0 } else { last.map_or(0, |seen| seen.tries) },
             again: false,
         };
         seen.store(&Self::path(dirs))
     }
 }
 
-/// The path unit is armed again in the manager's event loop, right after the service has ended; so many questions are
-/// answered before that is over, on any machine.
+/// What an audit looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Looked {
+    /// The directories.
+    pub(super) directories: BTreeSet<PathBuf>,
+    /// They, as they were before the observation.
+    pub(super) fingerprint: Sha256,
+}
+
+/// The path units are armed again in the manager's event loop, right after the service has ended; so many questions
+/// are answered before that is over, on any machine.
 const QUESTIONS: u32 = 64;
 
-/// Returns when the path unit watches again. One that is dead is the auditor's to find, and does not watch at all.
+/// How long the last look waits for an audit that is running: below the settle unit's own timeout (1 min). One that
+/// takes longer has a last look of its own.
+const ANOTHER_AUDIT: Duration = Duration::from_secs(30);
+
+/// Waits until no audit is running, and keeps the next one from beginning while the result lives. The end of an audit
+/// that runs meanwhile would start no settle unit of its own: this one is active still.
+///
+/// # Errors
+/// The audit does not end.
+pub fn take_turn(dirs: &Dirs) -> Result<Alone, LockError> {
+    Alone::take(dirs, LOCK, "settle", ANOTHER_AUDIT, &Interrupt::never())
+}
+
+/// Returns when the path units watch again. One that is dead is the auditor's to find, and does not watch at all.
 ///
 /// # Errors
 /// The manager does not answer.
-pub fn wait_until_armed(manager: &mut Manager) -> Result<(), BusError> {
-    let Ok(watcher) = UnitName::parse("stack-audit.path") else { return Ok(()) };
+pub fn wait_until_armed(manager: &Manager) -> Result<(), BusError> {
+    let watcher = UnitName::parse("stack-audit.path").ok();
     for _ in 0..QUESTIONS {
-        if manager.observe_one(&watcher, Detail::Unit)?.sub_state != "running" {
+        let listed = manager.loaded_units()?;
+        let waits = listed.units.iter().any(|(name, unit)| {
+            (Some(name) == watcher.as_ref() || watches::is_watch(name)) && unit.sub_state == "running"
+        });
+        if !waits {
             break;
         }
     }
@@ -118,13 +162,14 @@ pub fn wait_until_armed(manager: &mut Manager) -> Result<(), BusError> {
 /// # Errors
 /// The runtime directory cannot be written.
 pub fn last_look(dirs: &Dirs) -> Result<LastLook, WriteError> {
-    // An audit that did not even leave a fingerprint failed before it looked at anything: no manager, no home. Only
-    // the timer brings another.
-    let Some(mut seen) = Seen::load_last(dirs) else { return Ok(LastLook::Settled) };
-    if seen.complete && fingerprint::take(&seen.directories) == seen.fingerprint {
+    // Without a fingerprint the audit ended before it looked at anything.
+    let mut seen = Seen::load_last(dirs).unwrap_or_else(Seen::nothing);
+    // So it did if what was left is still the last look's own.
+    let came_to_its_verdict = seen.complete && !seen.again;
+    if came_to_its_verdict && fingerprint::take(&seen.directories) == seen.fingerprint {
         return Ok(LastLook::Settled);
     }
-    if !seen.complete {
+    if !came_to_its_verdict {
         seen.tries += 1;
         if seen.tries > TRIES {
             return Ok(LastLook::GiveUp);
@@ -143,14 +188,17 @@ mod tests {
     fn leave(dirs: &Dirs, complete: bool) {
         let directories = BTreeSet::from([dirs.owner()]);
         let last = Seen::load_last(dirs);
-        Seen::leave(dirs, last.as_ref(), fingerprint::take(&directories), &directories, complete).unwrap();
+        let looked = Looked { fingerprint: fingerprint::take(&directories), directories };
+        Seen::leave(dirs, last.as_ref(), &looked, complete).unwrap();
     }
+
+    const BOUNDED: [LastLook; 5] =
+        [LastLook::Again, LastLook::Again, LastLook::Again, LastLook::GiveUp, LastLook::GiveUp];
 
     #[test]
     fn a_change_after_the_audit_looked_brings_another() {
         let home = tempfile::tempdir().unwrap();
         let dirs = Dirs::below(home.path());
-        assert_eq!(last_look(&dirs).unwrap(), LastLook::Settled, "nothing was ever audited");
         leave(&dirs, true);
         assert_eq!(last_look(&dirs).unwrap(), LastLook::Settled);
         fs_err::create_dir_all(dirs.owner()).unwrap();
@@ -162,13 +210,26 @@ mod tests {
     fn an_audit_that_never_completes_is_not_started_for_ever() {
         let home = tempfile::tempdir().unwrap();
         let dirs = Dirs::below(home.path());
-        let mut looks = Vec::new();
-        for _ in 0..4 {
+        let looks = BOUNDED.map(|_| {
             leave(&dirs, false);
-            looks.push(last_look(&dirs).unwrap());
-        }
-        assert_eq!(looks, [LastLook::Again, LastLook::Again, LastLook::Again, LastLook::GiveUp]);
+            last_look(&dirs).unwrap()
+        });
+        assert_eq!(looks, BOUNDED);
         leave(&dirs, true);
         assert_eq!(last_look(&dirs).unwrap(), LastLook::Settled);
+    }
+
+    #[test]
+    fn an_audit_that_dies_before_it_looks_is_not_started_for_ever() {
+        for looked_before in [false, true] {
+            let home = tempfile::tempdir().unwrap();
+            let dirs = Dirs::below(home.path());
+            if looked_before {
+                leave(&dirs, true);
+                fs_err::create_dir_all(dirs.owner()).unwrap();
+                assert_eq!(last_look(&dirs).unwrap(), LastLook::Again, "something changed");
+            }
+            assert_eq!(BOUNDED.map(|_| last_look(&dirs).unwrap()), BOUNDED);
+        }
     }
 }

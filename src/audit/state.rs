@@ -1,6 +1,6 @@
 //! `audit.json`: the last report, and what happens when it is damaged.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::report::Report;
 use crate::artifacts::{self, Change};
@@ -23,12 +23,17 @@ pub fn last(dirs: &Dirs) -> Result<Report, ReadError> {
 
 /// Reads the last report. A damaged or newer one is set aside, never overwritten, and told of.
 pub(super) fn last_report(dirs: &Dirs) -> Result<Option<Report>, String> {
-    match Report::load(&path(dirs)) {
-        Ok(report) => Ok(Some(report)),
+    load_or_set_aside(dirs, &path(dirs))
+}
+
+/// Reads a state file, and sets one that cannot be read aside; the error says what was wrong and where it is now.
+pub(super) fn load_or_set_aside<D: Document>(dirs: &Dirs, path: &Path) -> Result<Option<D>, String> {
+    match D::load(path) {
+        Ok(document) => Ok(Some(document)),
         Err(error) if error.is_missing() => Ok(None),
         Err(error) => {
             let problem = chain(&error);
-            Err(match artifacts::set_aside(dirs, &path(dirs)) {
+            Err(match artifacts::set_aside(dirs, path) {
                 Ok(Change::SetAside { kept, .. }) => format!("{problem}; kept as {}", kept.display()),
                 Ok(change) => format!("{problem}; {change}"),
                 Err(error) => format!("{problem}; it could not be set aside: {}", chain(&error)),

@@ -55,6 +55,11 @@ fn watchable(world: &World, dirs: &Dirs) -> BTreeSet<PathBuf> {
     directories
 }
 
+/// Whether a unit is the watch of a drop-in directory.
+pub(super) fn is_watch(unit: &UnitName) -> bool {
+    unit.template().is_some_and(|template| template.as_str() == TEMPLATE)
+}
+
 fn instance(directory: &Path) -> Option<UnitName> {
     let escaped = escape_path(directory.to_str()?);
     UnitName::parse(&format!("stack-watch@{escaped}.path")).ok()
@@ -84,10 +89,7 @@ pub(super) fn plan(world: &World, dirs: &Dirs, verdicts: &mut Verdicts) -> Plan 
         .listed
         .units
         .iter()
-        .filter(|(name, unit)| {
-            name.template().is_some_and(|t| t.as_str() == TEMPLATE)
-                && unit.active_state == ActiveState::Active
-        })
+        .filter(|(name, unit)| is_watch(name) && unit.active_state == ActiveState::Active)
         .map(|(name, _)| name.clone())
         .collect();
     Plan {

@@ -52,17 +52,17 @@ fn work(arguments: Arguments) -> Result<Code, Error> {
         changed: false,
         stacks: arguments.stacks.into_iter().collect(),
     };
-    let report = audit::audit(&dirs, &options);
+    let audit = audit::audit(&dirs, &options)?;
+    // Kept before it is told: whoever reads it may go away.
+    let kept = audit.keep(&dirs);
+    let report = &audit.report;
     if journal::is_native() {
         report.tell();
     } else if arguments.json {
-        output::print_json(&report)?;
+        output::print_json(report)?;
     } else {
         output::print(&report.text())?;
     }
-    // An audit of some stacks, or one that only looked, is not the host's last word.
-    if !options.dry_run && options.stacks.is_empty() {
-        audit::store(&dirs, &report)?;
-    }
+    kept?;
     Ok(report.code(arguments.strict))
 }

@@ -217,8 +217,9 @@ fn look(
     changed: bool,
 ) -> Result<Code, Error> {
     let options = Options { trigger: Trigger::Manual, dry_run: false, changed, stacks: BTreeSet::new() };
-    let mut report = audit::audit(&place.dirs, &options);
-    audit::store(&place.dirs, &report)?;
+    let audit = audit::audit(&place.dirs, &options)?;
+    audit.keep(&place.dirs)?;
+    let mut report = audit.report;
     report.findings.retain(|finding| {
         let of_stack = finding.stack.as_ref().is_some_and(|stack| stacks.contains(stack));
         let of_unit = finding.unit.as_ref().is_some_and(|unit| units.contains(unit));
@@ -382,7 +383,7 @@ fn repair_preview(place: &Place, stack: StackName) -> Result<Code, Error> {
     Inventory::load_stack(&place.dirs, &stack)?;
     let options =
         Options { trigger: Trigger::Manual, dry_run: true, changed: false, stacks: BTreeSet::from([stack]) };
-    let report = audit::audit(&place.dirs, &options);
+    let report = audit::audit(&place.dirs, &options)?.report;
     for finding in report.findings.iter().filter(|finding| finding.state == audit::State::OnDisk) {
         output::print(&format!("would mend {}", finding.line()))?;
     }
@@ -448,8 +449,9 @@ fn uninstall(place: &Place, dry_run: bool) -> Result<Code, Error> {
 /// The last look after an audit; see [`crate::audit::settle`].
 fn settle() -> Result<Code, Error> {
     let dirs = Dirs::from_env()?;
-    let mut manager = Manager::connect(&dirs, BUS_DEADLINE)?;
-    audit::settle::wait_until_armed(&mut manager)?;
+    let _alone = audit::settle::take_turn(&dirs)?;
+    let manager = Manager::connect(&dirs, BUS_DEADLINE)?;
+    audit::settle::wait_until_armed(&manager)?;
     let audit = UnitName::parse(AUDIT)?;
     match last_look(&dirs)? {
         LastLook::Settled => Ok(Code::Done),

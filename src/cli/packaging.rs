@@ -123,9 +123,9 @@ fn gate(wait: Duration, only_wait: bool) -> Result<Code, Error> {
     if only_wait {
         return Ok(Code::Done);
     }
-    let (report, verdict) = gate::verdict(&dirs);
-    audit::store(&dirs, &report)?;
-    for healed in &report.healed {
+    let (audit, verdict) = gate::verdict(&dirs)?;
+    audit.keep(&dirs)?;
+    for healed in &audit.report.healed {
         tracing::warn!("healed: {}", healed.action);
     }
     for finding in verdict.named.iter().chain(&verdict.broken) {

@@ -1,0 +1,131 @@
+//! From the last observation to the report.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use super::check::Check;
+use super::declaration::Declaration;
+use super::finding::{Finding, State, Verdicts};
+use super::heal::{self, Action};
+use super::judge::{Judgement, judge};
+use super::report::{Healed, Report, Thresholds, Trigger};
+use super::run::Options;
+use super::world::World;
+use super::{quiet, watches};
+use crate::digest::Sha256;
+use crate::dirs::Dirs;
+use crate::document::Document;
+use crate::error::chain;
+use crate::inventory::Timespan;
+use crate::names::{StackName, UnitName};
+use crate::systemd::bus::BusError;
+
+/// What the rounds of one audit end with.
+pub(super) struct Outcome {
+    verdicts: Verdicts,
+    healed: Vec<Healed>,
+    units: BTreeSet<UnitName>,
+    reload_blocked_by: Vec<String>,
+}
+
+/// The report on one observation, with the repairs that an audit would make: a pure function, which `--dry-run` prints.
+#[must_use]
+pub fn preview(dirs: &Dirs, declaration: &Declaration, world: &World) -> Report {
+    let options =
+        Options { trigger: Trigger::Manual, dry_run: true, changed: false, stacks: BTreeSet::new() };
+    let judgement = judge(dirs, declaration, world);
+    let plan = heal::plan(dirs, &judgement, declaration, world, false);
+    let outcome = conclude(judgement, world, declaration, plan.actions, plan.blocked_by, true);
+    report(&options, Trigger::Manual, world.answers.now, declaration, outcome, Vec::new())
+}
+
+/// The verdicts of the last observation, and which earlier findings the repairs have ended.
+pub(super) fn conclude(
+    judgement: Judgement,
+    world: &World,
+    declaration: &Declaration,
+    done: Vec<(Action, Vec<Finding>)>,
+    blocked_by: Vec<String>,
+    dry_run: bool,
+) -> Outcome {
+    let mut verdicts = judgement.settled(world, declaration.host.reload_grace.duration());
+    heal::explain_block(&mut verdicts.findings, &blocked_by);
+    let still: BTreeSet<_> = verdicts.findings.iter().map(Finding::identity).collect();
+    let healed = done
+        .into_iter()
+        .map(|(action, mut findings)| {
+            findings.retain(|finding| dry_run || !still.contains(&finding.identity()));
+            Healed { action: action.to_string(), findings }
+        })
+        .filter(|healed| !healed.findings.is_empty())
+        .collect();
+    Outcome { verdicts, healed, units: world.units.keys().cloned().collect(), reload_blocked_by: blocked_by }
+}
+
+/// Without a manager only the declaration itself can be judged.
+pub(super) fn unreachable_manager(dirs: &Dirs, declaration: &Declaration, error: &BusError) -> Outcome {
+    let mut verdicts = Verdicts::default();
+    declaration.judge(dirs, &mut verdicts);
+    verdicts.record(
+        Check::ManagerUnreachable,
+        Some(
+            Finding::broken(Check::ManagerUnreachable, State::Loaded)
+                .at(dirs.bus_socket())
+                .expected("an answer of the user manager", chain(error))
+                .next("systemctl status \"user@$(id -u).service\"; loginctl enable-linger \"$USER\""),
+        ),
+    );
+    verdicts.sort();
+    Outcome { verdicts, healed: Vec::new(), units: BTreeSet::new(), reload_blocked_by: Vec::new() }
+}
+
+/// The report on an outcome.
+pub(super) fn report(
+    options: &Options,
+    trigger: Trigger,
+    started: SystemTime,
+    declaration: &Declaration,
+    outcome: Outcome,
+    notes: Vec<String>,
+) -> Report {
+    let Outcome { verdicts: Verdicts { mut findings, passed }, healed, units, reload_blocked_by } = outcome;
+    let wanted = |stack: &Option<StackName>| {
+        options.stacks.is_empty() || stack.as_ref().is_none_or(|stack| options.stacks.contains(stack))
+    };
+    findings.retain(|finding| wanted(&finding.stack));
+    let counts = Report::count(&passed, &findings);
+    let stacks: BTreeSet<StackName> = declaration
+        .inventory
+        .stacks
+        .keys()
+        .filter(|stack| wanted(&Some((*stack).clone())))
+        .cloned()
+        .collect();
+    let time = |time: SystemTime| humantime::format_rfc3339_millis(time).to_string();
+    let host = &declaration.host;
+    let run = Sha256::of(format!("{}-{}", time(started), std::process::id()).as_bytes()).short();
+    Report {
+        version: Report::VERSION,
+        run,
+        trigger,
+        started: time(started),
+        finished: time(SystemTime::now()),
+        dry_run: options.dry_run,
+        thresholds: Thresholds {
+            bus_deadline: host.bus_deadline,
+            reload_deadline: host.reload_deadline,
+            reload_grace: host.reload_grace,
+            quiet: Timespan::of(quiet::QUIET),
+            quiet_at_most: Timespan::of(quiet::AT_MOST),
+            watches: u32::try_from(watches::BUDGET).unwrap_or(u32::MAX),
+        },
+        stacks,
+        units,
+        counts,
+        passed,
+        findings,
+        healed,
+        reload_blocked_by,
+        notes,
+    }
+}
