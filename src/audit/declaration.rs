@@ -7,11 +7,11 @@ use crate::dirs::Dirs;
 use crate::error::chain;
 use crate::inventory::{Host, Inventory, stack_of_file};
 use crate::names::{StackName, UnitName};
-use crate::seal::{Seal, SealedUnit, Seals};
+use crate::seal::{self, Seal, SealedUnit, Seals};
 use crate::systemd::search_path::DropIn;
 
 use super::check::Check;
-use super::finding::{Finding, State, Verdicts};
+use super::finding::{Finding, State, Verdicts, typed};
 
 /// One unit that is declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,41 @@ pub struct Declaration {
     pub units: BTreeMap<UnitName, DeclaredUnit>,
     /// Units that are sealed although their stack is not declared any more.
     pub orphans: BTreeMap<UnitName, StackName>,
-    broken: BTreeMap<PathBuf, (Option<StackName>, String)>,
+    broken: BTreeMap<PathBuf, Broken>,
+}
+
+/// A file of the declaration that cannot be read.
+#[derive(Debug)]
+struct Broken {
+    stack: Option<StackName>,
+    problem: String,
+    next: String,
+}
+
+impl Broken {
+    fn new(path: &Path, error: &dyn std::error::Error) -> Self {
+        let next = format!("mend {}, then: systemctl --user start stack-audit.service", typed(path));
+        Self { stack: None, problem: chain(error), next }
+    }
+
+    /// A file of an inventory entry.
+    fn entry(path: &Path, error: &dyn std::error::Error) -> Self {
+        let is_file = path.extension().is_some();
+        Self { stack: stack_of_file(path).ok().filter(|_| is_file), ..Self::new(path, error) }
+    }
+
+    /// A seal, which is made anew rather than mended.
+    fn seal(path: &Path, error: &dyn std::error::Error) -> Self {
+        let broken = Self::entry(path, error);
+        let next = match &broken.stack {
+            Some(stack) => format!("stackctl sync {stack}"),
+            None if path.file_stem().is_some_and(|stem| stem == seal::SHIPPED) => {
+                "stackctl install".to_owned()
+            }
+            None => return broken,
+        };
+        Self { next, ..broken }
+    }
 }
 
 impl Declaration {
@@ -78,13 +112,13 @@ impl Declaration {
         let seals = Seals::load(dirs);
         let mut broken = BTreeMap::new();
         for (path, error) in &inventory.broken {
-            broken.insert(path.clone(), (stack_of_file(path).ok(), chain(error)));
+            broken.insert(path.clone(), Broken::entry(path, error));
         }
         for (path, error) in &seals.broken {
-            broken.insert(path.clone(), (stack_of_file(path).ok(), chain(error)));
+            broken.insert(path.clone(), Broken::seal(path, error));
         }
         let host = Host::load_or_default(dirs).unwrap_or_else(|error| {
-            broken.insert(error.path().to_owned(), (None, chain(&error)));
+            broken.insert(error.path().to_owned(), Broken::new(error.path(), &error));
             Host::default()
         });
         let mut units = BTreeMap::new();
@@ -109,15 +143,12 @@ impl Declaration {
     pub fn judge(&self, dirs: &Dirs, verdicts: &mut Verdicts) {
         verdicts.record_all(
             Check::DeclarationInvalid,
-            self.broken.iter().map(|(path, (stack, problem))| {
+            self.broken.iter().map(|(path, broken)| {
                 let finding = Finding::unknown(Check::DeclarationInvalid, State::Declared)
                     .at(path)
-                    .expected("a valid file", problem)
-                    .next(format!(
-                        "mend {}, then: systemctl --user start stack-audit.service",
-                        path.display()
-                    ));
-                match stack {
+                    .expected("a valid file", &broken.problem)
+                    .next(&broken.next);
+                match &broken.stack {
                     Some(stack) => finding.of_stack(stack),
                     None => finding,
                 }

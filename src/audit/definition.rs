@@ -17,6 +17,7 @@ use crate::seal::{self, Setting};
 use crate::systemd::loaded::LoadedUnit;
 use crate::systemd::settings::compare::{Declared, compare};
 use crate::systemd::settings::specifier::Context;
+use crate::systemd::words::LoadState;
 
 /// A change that the manager has not read, and since when. Within the grace period it is nobody's fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +36,9 @@ pub(super) fn judge(
     verdicts: &mut Verdicts,
 ) -> Option<Pending> {
     let Some(Ok(loaded)) = &seen.loaded else { return None };
-    // What was not in memory was read from the disk for this very question.
-    if !seen.in_memory {
+    // What was not in memory was read from the disk for this very question; what has no definition is unit-missing or
+    // unit-masked.
+    if !seen.in_memory || matches!(loaded.load_state, LoadState::NotFound | LoadState::Masked) {
         verdicts.record(Check::DefinitionStale, None);
         return None;
     }

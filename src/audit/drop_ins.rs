@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::check::Check;
-use super::finding::{Finding, State, Verdicts};
+use super::finding::{Finding, State, Verdicts, typed};
 use super::world::{Seen, World};
 use crate::dirs::Dirs;
 use crate::systemd::search_path::{DirectoryKind, DropInListing, DropInScope, FileEnd};
@@ -31,11 +31,7 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
         Check::DropInUnexpected,
         unexpected.into_iter().map(|(path, state)| {
             let next = match state {
-                State::OnDisk => format!(
-                    "systemctl --user cat {}; then allow it (allowed_drop_ins) or rm {}",
-                    seen.name,
-                    path.display()
-                ),
+                State::OnDisk => remedy(seen, path),
                 _ => "systemctl --user daemon-reload".to_owned(),
             };
             let finding = match (&seen.declared.allowed_drop_ins, state) {
@@ -61,7 +57,7 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
                     .about(&seen.name, seen.declared.stack.as_ref())
                     .at(&directory.path)
                     .expected("no undeclared drop-in directory", "an empty one: what is put there takes effect at the next reload")
-                    .next(format!("rmdir {}", directory.path.display()))
+                    .next(format!("rmdir {}", typed(&directory.path)))
             }),
     );
 }
@@ -70,6 +66,17 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
 /// system, not drift.
 fn is_package(world: &World, dirs: &Dirs, path: &Path) -> bool {
     path.parent().is_some_and(|directory| world.kind_of(dirs, directory) == DirectoryKind::Usr)
+}
+
+/// Only a stack's inventory entry can allow a drop-in.
+fn remedy(seen: &Seen, path: &Path) -> String {
+    let (cat, remove) = (format!("systemctl --user cat {}", seen.name), format!("rm {}", typed(path)));
+    match &seen.declared.stack {
+        Some(stack) => {
+            format!("{cat}; then {remove}, or allow it (allowed_drop_ins) and stackctl sync {stack}")
+        }
+        None => format!("{cat}; then {remove}"),
+    }
 }
 
 fn expectation(seen: &Seen) -> String {

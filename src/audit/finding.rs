@@ -1,7 +1,7 @@
 //! A finding, and what a judge hands back.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -161,6 +161,13 @@ impl Finding {
     }
 }
 
+/// A path as one types it in a shell.
+pub(super) fn typed(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,+@%".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
 /// What the judges found: findings for what is broken or unknown, a count for what passed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Verdicts {
@@ -188,5 +195,17 @@ impl Verdicts {
     /// Sorts the findings, the gravest first.
     pub fn sort(&mut self) {
         self.findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.cmp(b)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_where_a_shell_needs_it() {
+        assert_eq!(typed(Path::new("/a/b@c\\x2d.d")), "'/a/b@c\\x2d.d'");
+        assert_eq!(typed(Path::new("/a/b-c.service")), "/a/b-c.service");
+        assert_eq!(typed(Path::new("/a b/it's")), "'/a b/it'\\''s'");
     }
 }

@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use super::check::Check;
-use super::finding::{Finding, State, Verdicts};
+use super::finding::{Finding, State, Verdicts, typed};
 use super::world::{Owned, Seen, World};
 use crate::dirs::Dirs;
+use crate::document::ReadError;
 use crate::error::chain;
 use crate::systemd::search_path::DirectoryKind;
 
@@ -42,12 +43,18 @@ fn owner(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
             State::Loaded => "the manager has loaded",
             _ => "the search path leads to",
         };
-        let next = match check {
-            Check::OverrideControl => format!("systemctl --user revert {}", seen.name),
-            Check::OverrideTransient => {
-                format!("systemctl --user stop {0}; systemctl --user status {0}", seen.name)
+        let next = match (check, state) {
+            (Check::OverrideTransient, _) if kind == Some(DirectoryKind::Transient) || transient => {
+                format!("systemctl --user stop {}; then: rm -f {}", seen.name, typed(path))
             }
-            _ => format!("stackctl explain {}; {}", seen.name, seen.declared.repair_command()),
+            (Check::OverrideTransient, _) => {
+                format!("systemctl --user cat {}; then rename what it is made from", seen.name)
+            }
+            (_, State::Loaded) => "systemctl --user daemon-reload".to_owned(),
+            _ if matches!(seen.owned, Owned::Absent) => {
+                format!("stackctl explain {}; {}", seen.name, seen.declared.repair_command())
+            }
+            _ => format!("stackctl explain {}; rm {}", seen.name, typed(path)),
         };
         about(check, state, seen)
             .at(path)
@@ -114,12 +121,13 @@ fn content(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
                 )
                 .next(seen.declared.repair_command())
         }),
-        Owned::File(Err(error)) | Owned::Link(_, Err(error)) if !error.is_missing() => {
-            Some(unknown(seen, &path, chain(error)))
-        }
+        // Nothing there, or what has no text, is unit-missing, unit-masked or fragment-replaced.
+        Owned::File(Err(ReadError::Missing { .. } | ReadError::NotRegular { .. }))
+        | Owned::Link(_, Err(ReadError::Missing { .. } | ReadError::NotRegular { .. }))
+        | Owned::Absent
+        | Owned::Other(_) => None,
+        Owned::File(Err(error)) | Owned::Link(_, Err(error)) => Some(unknown(seen, &path, chain(error))),
         Owned::Unknown(reason) => Some(unknown(seen, &path, reason.clone())),
-        // A kind that has no text is fragment-replaced.
-        Owned::Absent | Owned::Other(_) | Owned::File(Err(_)) | Owned::Link(_, Err(_)) => None,
     };
     verdicts.record(Check::FragmentContent, finding);
 }
@@ -129,7 +137,7 @@ fn unknown(seen: &Seen, path: &Path, reason: String) -> Finding {
         .about(&seen.name, seen.declared.stack.as_ref())
         .at(path)
         .expected("a readable unit file", reason)
-        .next(format!("ls -l {}", path.display()))
+        .next(format!("ls -l {}; {}", typed(path), seen.declared.repair_command()))
 }
 
 /// Copies that lose; the owner's own is not one of them.
@@ -145,7 +153,7 @@ fn shadowed(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
                     "one owner: no other copy of the name",
                     format!("{} ({whose}), which loses", copy.path.display()),
                 )
-                .next(format!("rm {}", copy.path.display()))
+                .next(format!("rm {}", typed(&copy.path)))
         }),
     );
 }

@@ -28,7 +28,7 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
     declaration.judge(dirs, verdicts);
     let context = Context::new(dirs, &world.answers.manager.version);
     for seen in world.units.values() {
-        units::judge(seen, verdicts);
+        units::judge(seen, dirs, verdicts);
         fragment::judge(seen, world, dirs, verdicts);
         drop_ins::judge(seen, world, dirs, verdicts);
         enablement::judge(seen, dirs, verdicts);

@@ -1,16 +1,18 @@
 //! unit-missing, unit-masked, unit-load-error, unit-failed: is the unit there at all?
 
 use super::check::Check;
-use super::finding::{Finding, State, Verdicts};
+use super::finding::{Finding, State, Verdicts, typed};
 use super::world::Seen;
+use crate::dirs::Dirs;
 use crate::systemd::loaded::LoadedUnit;
 use crate::systemd::search_path::{DiskState, NotFound};
 use crate::systemd::words::{ActiveState, LoadState};
 
-pub(super) fn judge(seen: &Seen, verdicts: &mut Verdicts) {
+pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     let about = |check, state| Finding::broken(check, state).about(&seen.name, seen.declared.stack.as_ref());
     let repair = seen.declared.repair_command();
-    let path = seen.resolution.winner().map(|copy| copy.path.clone());
+    let owned = dirs.owner().join(seen.name.as_str());
+    let path = seen.resolution.winner().map_or_else(|| owned.clone(), |copy| copy.path.clone());
 
     let missing_on_disk = match &seen.resolution.state {
         DiskState::NotFound(reason) => Some(describe(reason)),
@@ -26,7 +28,7 @@ pub(super) fn judge(seen: &Seen, verdicts: &mut Verdicts) {
         if let Some(reason) = missing_on_disk {
             Some(
                 about(Check::UnitMissing, State::OnDisk)
-                    .at(path.clone().unwrap_or_else(|| seen.name.as_str().into()))
+                    .at(&path)
                     .expected("a unit file in the owner directory", reason)
                     .next(&repair),
             )
@@ -43,13 +45,12 @@ pub(super) fn judge(seen: &Seen, verdicts: &mut Verdicts) {
     verdicts.record(
         Check::UnitMasked,
         if masked_on_disk {
-            let path = path.unwrap_or_else(|| seen.name.as_str().into());
             let seen_text = format!("{} masks it (an empty file, or a link to /dev/null)", path.display());
             Some(
                 about(Check::UnitMasked, State::OnDisk)
-                    .at(path)
+                    .at(&path)
                     .expected("a unit file with content", seen_text)
-                    .next(format!("systemctl --user unmask {}; then: {repair}", seen.name)),
+                    .next(if path == owned { repair.clone() } else { format!("rm {}", typed(&path)) }),
             )
         } else if load_state == Some(&LoadState::Masked) {
             Some(
