@@ -1,4 +1,4 @@
-//! The exit codes: one table, shared by the three programs, `--help`, the man pages and the README.
+//! The exit codes: one table, shared by the programs, `--help`, the man pages and the README.
 
 use std::process::ExitCode;
 

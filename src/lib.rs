@@ -1,5 +1,5 @@
 //! Stackwarden keeps rootless Compose stacks honest: it audits which unit definition every stack runs, and brings
-//! stacks up and down as verified transactions. Three programs share this library; none of them stays resident.
+//! stacks up and down as verified transactions. The programs share this library; none of them stays resident.
 
 pub mod artifacts;
 pub mod atomic;

@@ -8,7 +8,6 @@ mod lifecycle;
 pub mod output;
 mod packaging;
 pub mod stackctl;
-pub mod update;
 
 use std::process::ExitCode;
 

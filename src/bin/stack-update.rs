@@ -1,2 +1,0 @@
-//! See the library.
-fn main() {}

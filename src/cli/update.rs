@@ -1,1 +1,0 @@
-//! `stack-update`: runs the update units and aggregates their outcomes.
