@@ -23,11 +23,10 @@ drift 'replaced by a dangling link' "ln -s /nonexistent y && mv -T y $file" \
 unit-missing $unit $file
 unit-not-enabled $unit $OWNER/default.target.wants/$unit" "$repair"
 drift 'deleted' "rm $file" \
-    "unit-missing $unit $unit
+    "unit-missing $unit $file
 unit-not-enabled $unit $OWNER/default.target.wants/$unit" "$repair"
 drift 'masked by a link' "ln -sf /dev/null $file" \
-    "fragment-content $unit $file
-fragment-replaced $unit $file
+    "fragment-replaced $unit $file
 unit-masked $unit $file" "$repair"
 drift 'emptied' ": >$file" "fragment-content $unit $file
 unit-masked $unit $file" "$repair"
