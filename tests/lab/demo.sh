@@ -1,73 +1,97 @@
 # shellcheck shell=bash
-# The demo: acts of `say` (what and why) and `show` (a command of the machine's user), on a booted machine.
+# The demo: acts of `say` (what and why) and `show` (a command of the machine's user), on a booted machine. Each act
+# begins and ends with a stack that is as declared.
 
 OWNER=/home/$LAB_USER/.config/systemd/user
 
-# The findings and repairs that the journal got since the cursor, once there are any that match.
-from_the_journal() { # TEXT
-    wait_until 10 journal_says "$1"
-    show_script "journalctl --user -u stack-audit -g $1 -n 3 -o cat"
+# What follows happens now; from_the_journal shows what came of it.
+mark() {
+    CURSOR=$(user journalctl --user -n 0 --show-cursor -o cat | sed -n 's/^-- cursor: //p')
+    BEGIN=${EPOCHREALTIME/[.,]/}
+}
+# from_the_journal PATTERN LINES: waits for what the auditor says of it, and tells how long that took.
+from_the_journal() {
+    local at
+    wait_until 20 journal_says "$1"
+    show_script "journalctl --user -u stack-audit -g '$1' -n $2 -o cat"
+    at=$(user journalctl --user -u stack-audit --after-cursor "$CURSOR" -o json -g "$1" | head -n 1 | jq -r .__REALTIME_TIMESTAMP)
+    aside "$(((at - BEGIN) / 1000)) ms after the change"
 }
 journal_says() { user journalctl --user -u stack-audit --after-cursor "$CURSOR" -o cat -g "$1" >/dev/null 2>&1; }
-mark() { CURSOR=$(user journalctl --user -n 0 --show-cursor -o cat | sed -n 's/^-- cursor: //p'); }
+until_green() { wait_until 20 user stack-audit >/dev/null; }
 
 act_a_stack_comes_up() {
-    say 'This is a whole machine: systemd as PID 1, podman without root, and a user with a manager of his own.'
+    say 'This is a whole machine: systemd as PID 1, podman without root, and a user whose manager runs without a login.'
     show systemctl --user is-system-running
     image photos:1 v1 health=ok >/dev/null
     put photos/compose.yml <<END
 services:
   web: { image: "$REGISTRY/photos:1" }
 END
-    say 'The auditor and its watchers are installed once; a stack is declared with one command, which starts nothing.'
+    say 'The auditor and its watchers are installed once. A stack is declared with one command, which starts nothing.'
     show stackctl install
     show stackctl add photos --compose photos/compose.yml
     say 'From now on the stack is a user unit.'
     show systemctl --user start photos
-    show podman ps --format 'table {{.Names}} {{.Image}} {{.Status}}'
+    show_script "podman ps --format 'table {{.Names}} {{.Image}} {{.Status}}'"
+    show_script "podman inspect photos-web-1 -f '{{.Config.Labels.PODMAN_SYSTEMD_UNIT}}'"
     show stack-audit
 }
 
 act_the_unit_is_swapped() {
-    say "Somebody swaps the unit file behind the manager's back. The manager itself does not mind: it says no reload is needed, because the new file is as old as the Nix store's are."
-    user cp "$OWNER/photos.service" photos.service
+    say "Somebody swaps the unit file behind the manager's back. The manager sees nothing: the new file is as old as every file of the Nix store."
+    user cp "$OWNER/photos.service" declared.service
+    user cp "$OWNER/photos.service" other.service
+    user sed -i 's|apply photos$|apply other|' other.service
+    user touch -d @1 other.service
     mark
-    show_script "sed 's|apply photos|apply something-else|' photos.service >other.service; touch -d @1 other.service; mv other.service $OWNER/photos.service"
+    show_script 'mv other.service ~/.config/systemd/user/photos.service'
     show systemctl --user show photos -p NeedDaemonReload
-    say 'The path unit has started an audit. What it found is in the journal, with what to type next.'
-    from_the_journal fragment-content
-    say 'The swapped text was not loaded: while it lies there, no daemon-reload is made.'
-    show_script "systemctl --user show photos -p ExecStart | grep -o 'argv.*apply [a-z-]*'"
+    say 'The path unit has started an audit. What that found is in the journal, with what to type next.'
+    from_the_journal 'photos.*fragment-content' 1
+    say 'A daemon-reload is the repair for what is stale, and here it would do the harm. None was made: the loaded text is still the declared one.'
+    show_script "systemctl --user show photos -p ExecStart | grep -o 'argv[^;]*'"
+    say 'So one types what the message says. The swapped file is kept.'
     show stackctl repair photos
 }
 
 act_a_drop_in_slips_in() {
-    say 'A drop-in need not touch the file at all. This one is for every service of the user, in a directory that has just been made.'
+    say 'A drop-in changes a unit without touching its file. This one comes with a directory that nobody watched yet.'
+    until_green
     mark
-    show_script "mkdir -p $OWNER/service.d; printf '[Service]\\nExecStartPre=/bin/true\\n' >$OWNER/service.d/99-fix.conf"
-    from_the_journal 'photos.*drop-in-unexpected'
-    show_script "rm $OWNER/service.d/99-fix.conf"
+    show_script "mkdir ~/.config/systemd/user/photos.service.d; printf '[Service]\nExecStartPre=/bin/true\n' >~/.config/systemd/user/photos.service.d/fix.conf"
+    from_the_journal 'photos.*drop-in-unexpected' 1
+    say 'That directory has a watch of its own now.'
+    show_script "systemctl --user list-units --no-legend --plain 'stack-*.path' | awk '{ print \$4, \$1 }'"
+    show_script 'rm -r ~/.config/systemd/user/photos.service.d'
 }
 
 act_a_stale_load_is_healed() {
-    say 'The opposite case: an edited text was loaded, then the declared file was put back. File and token are right, and the manager would still run the edited text.'
-    wait_until 10 audit_is_green
-    show_script "sed -i 's|^TimeoutStopSec=.*|TimeoutStopSec=1s|' $OWNER/photos.service; systemctl --user daemon-reload"
+    say 'The opposite case. Somebody reloads an edited text, and then puts the declared file back: file and token are right, and the manager would still run the edited text.'
+    until_green
+    show_script "sed -i 's|^TimeoutStopSec=.*|TimeoutStopSec=1s|' ~/.config/systemd/user/photos.service; systemctl --user daemon-reload"
     mark
-    show_script "cp photos.service $OWNER/photos.service; touch -d @1 $OWNER/photos.service"
-    say 'Everything on disk is declared, so that a daemon-reload is safe, and the audit makes it.'
-    from_the_journal 'healed.by'
-    show_script 'systemctl --user show photos -p TimeoutStopUSec'
+    show_script 'touch -d @1 declared.service; mv declared.service ~/.config/systemd/user/photos.service'
+    say 'Everything on disk is declared. So a daemon-reload is safe, and the audit makes it.'
+    from_the_journal 'photos.*definition-stale.*healed' 1
+    show systemctl --user show photos -p TimeoutStopUSec
 }
-audit_is_green() { user stack-audit >/dev/null; }
 
 act_nothing_is_resident() {
-    say 'Nothing of ours is running now: systemd watches, schedules and keeps the log.'
+    say 'All this time no process of ours was waiting: systemd watches, schedules and keeps the log.'
+    until_green
+    wait_until 20 nothing_of_ours_runs
     show_script 'pgrep -l "^stack" || echo "no process of ours"'
-    show_script "systemctl --user list-units --no-legend --plain 'stack-*.path' 'stack-*.timer'"
-    say 'And it all goes away again; volumes would stay.'
+    show_script "systemctl --user list-units --no-legend --plain 'stack-*.path' 'stack-*.timer' | awk '{ print \$4, \$1 }'"
+}
+nothing_of_ours_runs() { ! user pgrep -f ^/opt/stackwarden/bin/; }
+
+act_it_all_goes_away() {
+    say 'It goes away as it came. Volumes would stay.'
     show stackctl remove photos --down
     show stackctl uninstall
+    say 'What is left of units, containers and configuration:'
+    show_script "(systemctl --user list-units --all --no-legend 'stack*' 'photos*'; podman ps -aq; find ~/.config -mindepth 1) | wc -l"
 }
 
 act_a_stack_comes_up
@@ -75,3 +99,4 @@ act_the_unit_is_swapped
 act_a_drop_in_slips_in
 act_a_stale_load_is_healed
 act_nothing_is_resident
+act_it_all_goes_away
