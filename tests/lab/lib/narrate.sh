@@ -16,6 +16,6 @@ show_line() {
     shift
     printf '%s$ %s%s\n' "$GREEN" "$line" "$PLAIN"
     # The home directory as one types it, and lines that a terminal does not break in the middle of a word.
-    "$@" 2>&1 | sed "s|/home/$LAB_USER/|~/|g" | fold -s -w 96 | sed 's/^/  /' || code=$?
+    "$@" 2>&1 | sed "s|/home/$LAB_USER/|~/|g" | fold -s -w 96 | sed 's/^/  /; s/ *$//' || code=$?
     [ "$code" = 0 ] || aside "exit $code"
 }
