@@ -124,6 +124,7 @@ test_machines() {
     done < <(hook_files)
     [ $((${#chosen[@]} + ${#hooks[@]})) != 0 ] || return 0
     machine_setup
+    nix_tools_for "${chosen[@]}" "${hooks[@]}"
     mkdir "$RUN/.bin"
     programs_into "$RUN/.bin"
     export LAB_BIN=$RUN/.bin LAB RUN

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# set-aside.sh NEW OLD: makes way for the links of the generation NEW where something else than a link of Home Manager's
+# lies in the place of an owned unit file, or of a link that enables one. What lies there is kept. Home Manager alone
+# would leave an identical file where it is, and a file of a unit that is gone.
+set -euo pipefail
+new=$1 old=$2
+units=${XDG_CONFIG_HOME#"$HOME/"}/systemd/user
+kept=$XDG_STATE_HOME/stackwarden/set-aside
+
+# The owned artifacts of a generation, below systemd/user: what carries one of our tokens.
+owned() { # GENERATION
+    local directory=$1/home-files/$units file
+    [ -d "$directory" ] || return 0
+    find -L "$directory" -type f -exec \
+        grep --files-with-matches --null --extended-regexp \
+        '^Documentation=file://[^ ]*/stackwarden/sealed/[^ ]*#' {} + | while IFS= read -r -d '' file; do
+        printf '%s\0' "${file#"$directory/"}"
+    done
+}
+
+set_aside() { # PATH WHAT
+    local place
+    if [[ -v DRY_RUN ]]; then
+        echo "stackwarden: $1 is $2 and not the declared link; it would be moved to $kept"
+        return
+    fi
+    mkdir -p "$kept"
+    place=$kept/$(date -u +%Y-%m-%dT%H-%M-%S.%NZ)-${1##*/}
+    mv --no-target-directory -- "$1" "$place"
+    echo "stackwarden: $1 was $2 and not the declared link; it is kept as $place" >&2
+}
+
+look() { # RELATIVE
+    local path=$XDG_CONFIG_HOME/systemd/user/$1 target
+    if [ -L "$path" ]; then
+        target=$(readlink -- "$path")
+        case $target in
+        "$NIX_STORE"/*-home-manager-files/*)
+            # Home Manager replaces its own links, those of another generation too.
+            [ -e "$path" ] || echo "stackwarden: $path led to $target, where nothing is" >&2
+            ;;
+        *) set_aside "$path" "a link to $target" ;;
+        esac
+    elif [ -d "$path" ]; then
+        set_aside "$path" 'a directory'
+    elif [ -f "$path" ]; then
+        set_aside "$path" 'a regular file'
+    elif [ -e "$path" ]; then
+        set_aside "$path" 'a special file'
+    fi
+}
+
+{
+    owned "$new"
+    [ -z "$old" ] || owned "$old"
+} | sort --zero-terminated --unique | while IFS= read -r -d '' artifact; do
+    look "$artifact"
+done

@@ -1,0 +1,235 @@
+# The options of services.stackwarden.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) literalExpression mkOption types;
+  cfg = config.services.stackwarden;
+  own = import ./types.nix { inherit lib; };
+in
+{
+  options.services.stackwarden = {
+    enable = lib.mkEnableOption "Stackwarden, which keeps rootless Compose stacks honest";
+
+    package = mkOption {
+      type = types.package;
+      default = pkgs.stackwarden or (pkgs.callPackage ../package.nix { });
+      defaultText = literalExpression "pkgs.stackwarden";
+      example = literalExpression "inputs.stackwarden.packages.\${pkgs.system}.default";
+      description = "The package whose programs the units start. Another one restarts no container.";
+    };
+
+    podmanPackage = mkOption {
+      type = types.package;
+      default = pkgs.podman;
+      defaultText = literalExpression "pkgs.podman";
+      example = literalExpression "pkgs.podman.override { }";
+      description = "The podman that runs the containers.";
+    };
+
+    composeProvider = {
+      kind = mkOption {
+        type = types.enum [
+          "docker-compose"
+          "podman-compose"
+        ];
+        default = "docker-compose";
+        example = "podman-compose";
+        description = "Which compose provider `podman compose` is pinned to.";
+      };
+      package = mkOption {
+        type = types.package;
+        default = pkgs.${cfg.composeProvider.kind};
+        defaultText = literalExpression "pkgs.\${config.services.stackwarden.composeProvider.kind}";
+        example = literalExpression "pkgs.docker-compose";
+        description = "The package with the provider's program, called as its kind.";
+      };
+    };
+
+    path = mkOption {
+      type = types.listOf (types.either types.package types.str);
+      default = [
+        "/run/wrappers/bin"
+        cfg.podmanPackage
+        cfg.composeProvider.package
+        "/run/current-system/sw/bin"
+        "/usr/local/sbin"
+        "/usr/local/bin"
+        "/usr/sbin"
+        "/usr/bin"
+        "/sbin"
+        "/bin"
+      ];
+      defaultText = literalExpression ''
+        [
+          "/run/wrappers/bin"
+          config.services.stackwarden.podmanPackage
+          config.services.stackwarden.composeProvider.package
+          "/run/current-system/sw/bin"
+          "/usr/local/sbin"
+          "/usr/local/bin"
+          "/usr/sbin"
+          "/usr/bin"
+          "/sbin"
+          "/bin"
+        ]
+      '';
+      example = literalExpression ''[ "/run/wrappers/bin" pkgs.podman pkgs.docker-compose pkgs.systemd ]'';
+      description = ''
+        The `PATH` of every unit that calls podman: packages, or directories. newuidmap and newgidmap must be found
+        with their privileges (`/run/wrappers/bin` on NixOS), and systemd-run, which runs health checks.
+      '';
+    };
+
+    settings = mkOption {
+      type = types.attrsOf own.json;
+      default = { };
+      example = {
+        lock_wait = "10min";
+        heal.reload = true;
+      };
+      description = ''
+        Further keys of `config.json`, as they are called there. What an option of this module sets cannot be set here
+        as well. The file is checked when the generation is built.
+      '';
+    };
+
+    stacks = mkOption {
+      type = types.attrsOf (types.submodule (import ./stack-options.nix { inherit config; }));
+      default = { };
+      example = literalExpression ''
+        {
+          immich = {
+            composeFiles = [ ./immich/compose.yml ];
+            environmentFiles = [ config.sops.secrets."immich.env".path ];
+            requiresMounts = [ "/mnt/photos" ];
+          };
+        }
+      '';
+      description = "The stacks, by name. The lifecycle unit of a stack is `<name>.service`.";
+    };
+
+    update = {
+      enable = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = "Whether stacks are updated at the time below. `stack-update` by hand always works.";
+      };
+      onCalendar = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "Sun 05:00";
+        description = "When, as in `OnCalendar=`; null for the shipped time, 04:00 every night.";
+      };
+      randomizedDelaySec = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "10min";
+        description = "By how much this host's time is shifted; null for the shipped span.";
+      };
+      persistent = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = "Whether a run that was missed is made up for as soon as the manager is up again.";
+      };
+      concurrency = mkOption {
+        type = types.nullOr types.ints.positive;
+        default = null;
+        example = 4;
+        description = "How many stacks are updated at the same time; null for the program's own number, 2.";
+      };
+    };
+
+    audit = {
+      enable = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = "Whether the auditor runs by itself. Without it nothing notices drift.";
+      };
+      onBootSec = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "1min";
+        description = "When the first audit runs, after the start of the manager; null for the shipped span, 3 min.";
+      };
+      interval = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "*:0/5";
+        description = "When it runs again, as in `OnCalendar=`; null for the shipped time, every quarter of an hour.";
+      };
+      watch = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = "Whether changes of unit files, inventory and seals start an audit at once.";
+      };
+      heal = {
+        reload = mkOption {
+          type = types.bool;
+          default = true;
+          example = false;
+          description = "Whether the auditor may reload the manager when everything on disk is declared.";
+        };
+        watchers = mkOption {
+          type = types.bool;
+          default = true;
+          example = false;
+          description = "Whether it may start a watcher that is dead.";
+        };
+        restoreLinks = mkOption {
+          type = types.bool;
+          default = false;
+          example = true;
+          description = "Whether it may put a replaced link of ours back, keeping what was there.";
+        };
+      };
+    };
+
+    alert.command = mkOption {
+      type = types.nullOr own.command;
+      default = null;
+      example = literalExpression ''[ "''${pkgs.curl}/bin/curl" "--data-binary" "@-" "https://ntfy.example.org/stacks" ]'';
+      description = ''
+        A program and its arguments that is told what is new, as JSON on its standard input. null: the journal alone.
+      '';
+    };
+
+    ownership = {
+      force = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = ''
+          Whether a switch puts an owned unit file and an owned `.wants` link back whatever lies there. What lay there
+          is kept in `$XDG_STATE_HOME/stackwarden/set-aside`. Without it such a file stops the switch.
+        '';
+      };
+      check = mkOption {
+        type = types.enum [
+          "error"
+          "warn"
+          "off"
+        ];
+        default = "error";
+        example = "warn";
+        description = ''
+          What a switch does when the units that are linked, loaded and enabled in the end are not the declared ones, or
+          when the user manager cannot be asked: fail, say so, or not look.
+        '';
+      };
+      wait = mkOption {
+        type = own.timespan;
+        default = "60s";
+        example = "5min";
+        description = "How long a switch waits for a user manager that is starting. Home Manager would skip its reload.";
+      };
+    };
+  };
+}

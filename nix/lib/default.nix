@@ -1,0 +1,143 @@
+# From a declaration to unit texts, without nixpkgs: what src/render.rs does, of the same templates. Builtins only.
+let
+  inherit (builtins)
+    attrNames
+    concatStringsSep
+    listToAttrs
+    map
+    match
+    replaceStrings
+    ;
+
+  escape = import ./escape.nix;
+  timespan = import ./timespan.nix;
+  units = import ./units.nix;
+
+  templates = units.templates ../../units;
+
+  # What a start may take beside the steps that have bounds of their own, and what compose may take to stop containers:
+  # as in src/render.rs.
+  startMargin = "60s";
+  stopBound = "10min";
+
+  seconds = spans: "${toString (timespan.seconds spans)}s";
+
+  # The longest that a start can take by its own bounds.
+  startBound =
+    host: entry:
+    seconds (
+      [
+        host.lock_wait
+        entry.pull_timeout
+        entry.startup_timeout
+        startMargin
+      ]
+      ++ (if entry.verify.mode == "gate" then [ entry.verify.timeout ] else [ ])
+    );
+
+  # A template with its values. The token is asked for last: under Home Manager it depends on all the rest.
+  unit = values: template: {
+    text =
+      token:
+      let
+        unknown = units.unfilled values template;
+      in
+      if unknown != [ ] then
+        throw "stackwarden: a unit template has the placeholder @${builtins.head unknown}@, which is not known"
+      else
+        units.fill (values // { inherit token; }) template;
+    settings =
+      token:
+      let
+        read = units.read (units.fill values template);
+      in
+      read
+      // {
+        Unit = read.Unit // {
+          Documentation = map (replaceStrings [ "@token@" ] [ token ]) read.Unit.Documentation;
+        };
+      };
+  };
+
+  common =
+    {
+      seals,
+      seal,
+      host,
+      programs,
+    }:
+    {
+      seal = escape.specifiers (escape.urlPath "${seals}/${seal}.json");
+      path = escape.quoted host.path;
+      stackctl = escape.program "${programs}/stackctl";
+      stack_audit = escape.program "${programs}/stack-audit";
+    };
+in
+{
+  inherit
+    escape
+    startBound
+    timespan
+    units
+    ;
+
+  # The name of the seal of the shipped units.
+  shippedSeal = "stackwarden";
+
+  # The names of the shipped units, and what follows a stack's name in those of its own.
+  shippedNames = attrNames templates.shipped;
+  suffixes = map (replaceStrings [ "@stack@" ] [ "" ]) (attrNames templates.stack);
+
+  # { "stack-audit.service" = { text = token: …; settings = token: …; }; … }. `seals` is the directory of the seals,
+  # `host` the content of config.json, `programs` the directory of the programs.
+  shipped =
+    {
+      seals,
+      host,
+      programs,
+    }:
+    builtins.mapAttrs (
+      _:
+      unit (common {
+        inherit seals host programs;
+        seal = "stackwarden";
+      })
+    ) templates.shipped;
+
+  # The units of the stack `name`, of whose inventory file `entry` is the content.
+  stack =
+    {
+      seals,
+      host,
+      programs,
+      name,
+      entry,
+    }:
+    let
+      isBlank = text: match "[[:space:]]*" text != null;
+      values =
+        common {
+          inherit seals host programs;
+          seal = name;
+        }
+        // {
+          stack = escape.specifiers name;
+          description = escape.line (
+            if isBlank entry.description then "Compose stack ${name}" else entry.description
+          );
+          requires_mounts = concatStringsSep " " (map escape.oneOfPaths entry.requires_mounts);
+          verify = if entry.verify.mode == "detached" then "stack-verify@${name}.service" else "";
+          start_timeout = startBound host entry;
+          stop_timeout = seconds [
+            stopBound
+            host.lock_wait
+          ];
+        };
+    in
+    listToAttrs (
+      map (template: {
+        name = replaceStrings [ "@stack@" ] [ name ] template;
+        value = unit values templates.stack.${template};
+      }) (attrNames templates.stack)
+    );
+}
