@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use fs_err as fs;
 
-use crate::artifacts::{self, Change};
+use crate::artifacts::{self, ArtifactError, Change};
 use crate::dirs::Dirs;
 use crate::document::Document;
 use crate::error::Error;
@@ -26,6 +26,10 @@ pub fn install(dirs: &Dirs, host: &Host, programs: &Programs) -> Result<Vec<Chan
     for directory in [dirs.inventory(), dirs.seals()] {
         fs::create_dir_all(directory)?;
     }
+    // Those of a generation are put back, not replaced by others.
+    if let Some(changes) = stack::relink(dirs, seal::SHIPPED)? {
+        return Ok(changes);
+    }
     let rendered = render::shipped(dirs, host, programs)?;
     stack::put(dirs, &seal_path(dirs), &rendered, &Seal::of(&rendered, None))
 }
@@ -37,6 +41,10 @@ pub fn install(dirs: &Dirs, host: &Host, programs: &Programs) -> Result<Vec<Chan
 pub fn uninstall(dirs: &Dirs) -> Result<Vec<Change>, Error> {
     let path = seal_path(dirs);
     let seal = Seal::load(&path).map_err(Error::Configuration)?;
+    // Before anything is touched: a generation's links are for it to remove.
+    if let Ok(target) = fs::read_link(&path) {
+        return Err(ArtifactError::Linked { path, target }.into());
+    }
     let mut changes = Vec::new();
     for (name, sealed) in &seal.units {
         changes.extend(artifacts::take_away(dirs, name, sealed)?);

@@ -13,6 +13,7 @@ pub mod error;
 pub mod exit;
 pub mod explain;
 pub mod gate;
+pub mod generation;
 pub mod install;
 pub mod inventory;
 pub mod journal;

@@ -1,7 +1,7 @@
 //! fragment-owner, fragment-replaced, fragment-content, override-control, override-transient, shadowed-copy: whose file
 //! is it, and is it the declared one?
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::check::Check;
 use super::finding::{Finding, State, Verdicts, typed};
@@ -81,20 +81,20 @@ fn owner(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
 fn replaced(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     let path = dirs.owner().join(seen.name.as_str());
     let expected = match &seen.declared.sealed.link {
-        Some(target) => format!("a link to {}", target.display()),
+        Some(target) => format!("a link that leads to {}", target.display()),
         None => "a regular file".to_owned(),
     };
     let found = match (&seen.owned, &seen.declared.sealed.link) {
         // That nothing is there is unit-missing or fragment-owner.
         (Owned::Absent | Owned::Unknown(_), _) | (Owned::File(_), None) => None,
         (Owned::File(_), Some(_)) => Some("a regular file".to_owned()),
-        (Owned::Link(target, end), declared) => match (declared, end) {
-            (_, Err(error)) if error.is_missing() => {
-                Some(format!("a link to {}, where nothing is", target.display()))
-            }
-            (Some(declared), _) if declared == target => None,
-            _ => Some(format!("a link to {}", target.display())),
-        },
+        (Owned::Link(hops, end), declared) => {
+            let end_of_it =
+                if end.as_ref().is_err_and(ReadError::is_missing) { ", where nothing is" } else { "" };
+            let leads_there = declared.as_ref().is_some_and(|declared| hops.contains(declared));
+            (!leads_there || !end_of_it.is_empty())
+                .then(|| format!("a link to {}{end_of_it}", chain_of(hops)))
+        }
         (Owned::Other(kind), _) => Some(format!("a {kind}")),
     };
     verdicts.record(
@@ -106,6 +106,12 @@ fn replaced(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
                 .next(seen.declared.repair_command())
         }),
     );
+}
+
+/// Where a link leads, link by link.
+fn chain_of(hops: &[PathBuf]) -> String {
+    let hops: Vec<String> = hops.iter().map(|hop| hop.display().to_string()).collect();
+    hops.join(", and from there to ")
 }
 
 fn content(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {

@@ -12,8 +12,10 @@ use super::world::World;
 use crate::artifacts::{self, Change};
 use crate::dirs::Dirs;
 use crate::error::chain;
+use crate::generation;
 use crate::inventory::Heal;
-use crate::names::UnitName;
+use crate::names::{StackName, UnitName};
+use crate::seal::{self, Seal};
 use crate::systemd::bus::BUS_DEADLINE;
 use crate::systemd::manager::{JobMode, Manager, Verb};
 
@@ -72,6 +74,9 @@ pub fn plan(
             if let (Some(path), Some(target)) =
                 (finding.path.clone(), target.filter(|target| target.exists()))
             {
+                let seal = finding.stack.as_ref().map_or(seal::SHIPPED, StackName::as_str);
+                let seal = Seal::path(dirs, seal);
+                let target = generation::link_target(&dirs.config_home, &seal, &path, &target);
                 plan.actions.push((Action::RestoreLink { path, target }, vec![finding.clone()]));
             }
         }

@@ -12,6 +12,7 @@ use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{ReadError, kind_of, read_bounded};
 use crate::error::chain;
+use crate::generation;
 use crate::names::UnitName;
 use crate::seal::Setting;
 use crate::systemd::bus::BusError;
@@ -73,8 +74,8 @@ pub enum Owned {
     Absent,
     /// A regular file.
     File(Result<Sha256, ReadError>),
-    /// A link: its target, and the digest of the file that it leads to.
-    Link(PathBuf, Result<Sha256, ReadError>),
+    /// A link: where it leads, link by link, and the digest of the file at the end.
+    Link(Vec<PathBuf>, Result<Sha256, ReadError>),
     /// A directory, FIFO, socket or device.
     Other(&'static str),
     /// It could not be looked at.
@@ -155,10 +156,7 @@ impl Owned {
         if metadata.is_file() {
             Self::File(content())
         } else if metadata.is_symlink() {
-            match fs::read_link(path) {
-                Ok(target) => Self::Link(target, content()),
-                Err(error) => Self::Unknown(chain(&error)),
-            }
+            Self::Link(generation::hops(path), content())
         } else {
             Self::Other(kind_of(metadata.file_type()))
         }

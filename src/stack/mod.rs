@@ -26,6 +26,7 @@ pub use context::Context;
 pub use error::StackError;
 pub use refusal::Refusal;
 pub use remove::remove;
+pub(crate) use repair::relink;
 pub use repair::repair;
 pub use state::{Applied, StackState, keyed};
 pub(crate) use sync::put;

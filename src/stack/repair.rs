@@ -5,6 +5,7 @@ use crate::artifacts::{self, Change};
 use crate::dirs::Dirs;
 use crate::document::Document;
 use crate::error::Error;
+use crate::generation;
 use crate::inventory::Host;
 use crate::names::StackName;
 use crate::render::Programs;
@@ -20,34 +21,38 @@ pub fn repair(
     programs: &Programs,
     stack: &StackName,
 ) -> Result<Vec<Change>, Error> {
-    let path = Seal::path(dirs, stack.as_str());
-    let linked = match Seal::load(&path) {
-        Ok(seal) => seal
-            .units
-            .into_iter()
-            .filter_map(|(name, sealed)| Some((name, sealed.link.clone()?, sealed)))
-            .collect(),
-        Err(error) if error.is_missing() => Vec::new(),
+    match relink(dirs, stack.as_str())? {
+        Some(changes) => Ok(changes),
+        None => super::sync(dirs, host, programs, stack),
+    }
+}
+
+/// Puts the links back that lead to the sealed files of a generation; `None` if the units of the seal called `name`
+/// are no links, or there is no seal.
+pub(crate) fn relink(dirs: &Dirs, name: &str) -> Result<Option<Vec<Change>>, Error> {
+    let path = Seal::path(dirs, name);
+    let seal = match Seal::load(&path) {
+        Ok(seal) => seal,
+        Err(error) if error.is_missing() => return Ok(None),
         Err(error) => return Err(Error::Configuration(error)),
     };
-    if linked.is_empty() {
-        return super::sync(dirs, host, programs, stack);
+    if seal.units.values().all(|sealed| sealed.link.is_none()) {
+        return Ok(None);
     }
     let mut changes = Vec::new();
-    for (name, target, sealed) in linked {
-        let unit = dirs.owner().join(name.as_str());
+    for (name, sealed) in &seal.units {
+        let Some(target) = &sealed.link else { continue };
         if !target.exists() {
-            return Err(Refusal::GenerationGone { unit: name, target }.into());
+            return Err(Refusal::GenerationGone { unit: name.clone(), target: target.clone() }.into());
         }
-        if fs_err::read_link(&unit).ok().as_ref() != Some(&target) {
-            changes.extend(artifacts::put_link_back(dirs, &unit, &target)?);
-        }
-        for link in &sealed.enabled_by {
-            let link = dirs.owner().join(link);
-            if !link.exists() {
+        let unit = dirs.owner().join(name.as_str());
+        let links = sealed.enabled_by.iter().map(|link| dirs.owner().join(link));
+        for link in std::iter::once(unit).chain(links) {
+            if !generation::hops(&link).contains(target) {
+                let target = generation::link_target(&dirs.config_home, &path, &link, target);
                 changes.extend(artifacts::put_link_back(dirs, &link, &target)?);
             }
         }
     }
-    Ok(changes)
+    Ok(Some(changes))
 }
