@@ -5,6 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::alert::AlertError;
 use crate::artifacts::ArtifactError;
 use crate::atomic::WriteError;
 use crate::dirs::DirsError;
@@ -69,6 +70,9 @@ pub enum Error {
     /// Another audit that does not end.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// An alert that was not told.
+    #[error(transparent)]
+    Alert(#[from] AlertError),
     /// A state file.
     #[error(transparent)]
     State(ReadError),
@@ -102,6 +106,7 @@ impl Error {
             Self::Gate(error) => error.code(),
             Self::NotStarted { .. } => Code::Refused,
             Self::AuditNeverCompletes { .. } => Code::Internal,
+            Self::Alert(error) => error.code(),
             Self::Stack(error) => error.code(),
             Self::State(_) | Self::Io(_) | Self::Output(_) => Code::Io,
             Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => Code::TryLater,

@@ -23,6 +23,19 @@ pub const TRANSACTION: &str = "fe7ff4cd0b6b46a6bb6c4f4cf98a04ca";
 /// `MESSAGE_ID` of a state file that was damaged and has been set aside.
 pub const SET_ASIDE: &str = "1d5800344efe4387ac16e8b38905e63c";
 
+/// `MESSAGE_ID` of what an audit could not do, and what did not keep it from its verdict.
+pub const NOTE: &str = "3301715eee3b4afa8a05c5e529b495e9";
+/// `MESSAGE_ID` of a problem that is new, worse, or still there.
+pub const ALERT: &str = "926b3d7bccd242cb9cf6aaacad1d79d7";
+/// `MESSAGE_ID` of a problem that is gone.
+pub const RECOVERED: &str = "c3a706daacfa46979cef5ea42fe9c274";
+/// `MESSAGE_ID` of the first audit of a day in which every invariant holds.
+pub const ALL_IS_WELL: &str = "531956ee5fc7405abc760a988f469784";
+/// `MESSAGE_ID` of an alert command that failed.
+pub const ALERT_FAILED: &str = "1e8013d4507647b585352e6ef7a34ab4";
+/// `MESSAGE_ID` of a user manager that is not up, not lingering or not audited, seen from the system scope.
+pub const MANAGER: &str = "cab2f85c35264251a56a3d3f709a7cab";
+
 /// Installs the destination of events for this process. Called once, from `cli`.
 pub fn start() {
     // Our own events only: what zbus traces is of no use to an operator.

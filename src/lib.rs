@@ -1,6 +1,7 @@
 //! Stackwarden keeps rootless Compose stacks honest: it audits which unit definition every stack runs, and brings
 //! stacks up and down as verified transactions. The programs share this library; none of them stays resident.
 
+pub mod alert;
 pub mod artifacts;
 pub mod atomic;
 pub mod audit;

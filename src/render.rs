@@ -15,6 +15,7 @@ use crate::seal;
 
 /// The shipped units, by file name: the single source of the unit texts.
 const SHIPPED: &[(&str, &str)] = &[
+    ("stack-alert@.service", include_str!("../units/stack-alert@.service")),
     ("stack-audit.path", include_str!("../units/stack-audit.path")),
     ("stack-audit.service", include_str!("../units/stack-audit.service")),
     ("stack-audit.timer", include_str!("../units/stack-audit.timer")),
@@ -32,6 +33,10 @@ const START_MARGIN: Duration = Duration::from_secs(60);
 /// What compose may take to stop containers: their `stop_grace_period`s, one after the other if they depend on
 /// each other. Compose's default grace is 10 s; databases are often given minutes.
 const STOP_BOUND: Duration = Duration::from_secs(10 * 60);
+
+/// What an alert may take beside its command, which is given its time once for another alert that comes first and once
+/// for each of two messages: the bus, the files, and three times the end of a command that does not end by itself.
+const ALERT_MARGIN: Duration = Duration::from_secs(2 * 60);
 
 /// The programs that units start, by absolute path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,6 +181,7 @@ fn common(seal: &Path, host: &Host, programs: &Programs) -> Values {
         ("path", quoted(&host.path)),
         ("stackctl", program(&programs.stackctl)),
         ("stack_audit", program(&programs.stack_audit)),
+        ("alert_timeout", format!("{}s", (host.alert.timeout.duration() * 3 + ALERT_MARGIN).as_secs())),
     ])
 }
 

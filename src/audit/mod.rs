@@ -29,4 +29,6 @@ pub use heal::{Action, Plan};
 pub use judge::{Judgement, judge};
 pub use report::{Counts, Healed, Report, Thresholds, Trigger};
 pub use run::{Audit, Options, audit};
-pub use world::{Answers, Owned, Seen, World, with_instances};
+pub use state::last;
+pub(crate) use units::failure;
+pub use world::{ALERTS, Answers, Owned, Seen, World, with_instances};

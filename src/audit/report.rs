@@ -224,7 +224,7 @@ impl Report {
             }
         }
         for note in &self.notes {
-            tracing::warn!(STACKWARDEN_RUN = self.run, "{note}");
+            tracing::warn!(MESSAGE_ID = journal::NOTE, STACKWARDEN_RUN = self.run, "{note}");
         }
         tracing::info!(
             MESSAGE_ID = journal::AUDITED,
@@ -235,6 +235,38 @@ impl Report {
             "{}",
             self.summary()
         );
+    }
+}
+
+#[cfg(test)]
+impl Report {
+    /// A report of no stack, with no findings.
+    pub(crate) fn empty() -> Self {
+        let span = Timespan::seconds(1);
+        Self {
+            version: Self::VERSION,
+            run: "run".to_owned(),
+            trigger: Trigger::Manual,
+            started: "2026-02-13T10:00:00.000Z".to_owned(),
+            finished: "2026-02-13T10:00:00.250Z".to_owned(),
+            dry_run: false,
+            thresholds: Thresholds {
+                bus_deadline: span,
+                reload_deadline: span,
+                reload_grace: span,
+                quiet: span,
+                quiet_at_most: span,
+                watches: 1,
+            },
+            stacks: BTreeSet::new(),
+            units: BTreeSet::new(),
+            counts: Counts::default(),
+            passed: BTreeMap::new(),
+            findings: Vec::new(),
+            healed: Vec::new(),
+            reload_blocked_by: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 }
 

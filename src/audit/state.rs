@@ -6,11 +6,19 @@ use super::report::Report;
 use crate::artifacts::{self, Change};
 use crate::atomic::WriteError;
 use crate::dirs::Dirs;
-use crate::document::Document;
+use crate::document::{Document, ReadError};
 use crate::error::chain;
 
 fn path(dirs: &Dirs) -> PathBuf {
     dirs.state().join("audit.json")
+}
+
+/// Reads the last report, for those who only want to know.
+///
+/// # Errors
+/// There is none yet, or it is damaged.
+pub fn last(dirs: &Dirs) -> Result<Report, ReadError> {
+    Report::load(&path(dirs))
 }
 
 /// Reads the last report. A damaged or newer one is set aside, never overwritten, and told of.

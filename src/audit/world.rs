@@ -22,6 +22,9 @@ use crate::systemd::search_path::{DirectoryKind, Resolution, SearchPath, kind_of
 use crate::systemd::settings::compare::{Declared, referenced_units};
 use crate::systemd::settings::specifier::Context;
 
+/// The units that send alerts, one instance for each unit that fails. Each lives for milliseconds.
+pub const ALERTS: &str = "stack-alert@.service";
+
 /// What was asked of others than the disk.
 #[derive(Debug)]
 pub struct Answers {
@@ -132,12 +135,15 @@ impl World {
     }
 }
 
-/// The declared units, and each loaded instance of a declared template as a unit of its own.
+/// The declared units, and each loaded instance of a declared template as a unit of its own; not the instances that
+/// send alerts: what is wrong with their template is said once, of the template, and not of each that happens to be
+/// loaded just now.
 #[must_use]
 pub fn with_instances(declaration: &Declaration, listed: &UnitList) -> BTreeMap<UnitName, DeclaredUnit> {
     let mut units = declaration.units.clone();
     for name in listed.units.keys() {
-        let Some(template) = name.template().filter(|_| !units.contains_key(name)) else { continue };
+        let template = name.template().filter(|template| template.as_str() != ALERTS);
+        let Some(template) = template.filter(|_| !units.contains_key(name)) else { continue };
         if let Some(declared) = declaration.units.get(&template) {
             units.insert(name.clone(), DeclaredUnit { sealed_as_template: true, ..declared.clone() });
         }

@@ -5,6 +5,7 @@ mod declare;
 mod explain;
 mod inspect;
 mod lifecycle;
+mod monitor;
 pub mod output;
 mod packaging;
 pub mod stackctl;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{declare, inspect, lifecycle, packaging};
+use super::{declare, inspect, lifecycle, monitor, packaging};
 use crate::error::Error;
 use crate::exit::{Code, table};
 
@@ -25,6 +25,8 @@ enum Verb {
     Declare(declare::Verb),
     #[command(flatten)]
     Packaging(packaging::Verb),
+    #[command(flatten)]
+    Monitor(monitor::Verb),
 }
 
 /// The program.
@@ -39,5 +41,6 @@ fn work(arguments: Arguments) -> Result<Code, Error> {
         Verb::Inspect(verb) => inspect::work(verb),
         Verb::Declare(verb) => declare::work(verb),
         Verb::Packaging(verb) => packaging::work(verb),
+        Verb::Monitor(verb) => monitor::work(verb),
     }
 }

@@ -30,6 +30,22 @@ pub struct Host {
     pub reload_grace: Timespan,
     /// How long a transaction waits for another one's lock.
     pub lock_wait: Timespan,
+    /// Who is told of problems, beside the journal.
+    pub alert: Alert,
+}
+
+/// How alerts are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alert {
+    /// A program and its arguments; it gets each message as JSON on standard input. None: the journal alone.
+    pub command: Vec<String>,
+    /// Whether it also gets, once a day, that every invariant holds.
+    pub daily: bool,
+    /// After which time a problem that is still there is told again.
+    pub reminder: Timespan,
+    /// How long the command may take.
+    pub timeout: Timespan,
 }
 
 /// The compose provider that `podman compose` is pinned to.
@@ -120,6 +136,18 @@ impl Default for Host {
             reload_deadline: Timespan::seconds(90),
             reload_grace: Timespan::seconds(60),
             lock_wait: Timespan::seconds(5 * 60),
+            alert: Alert::default(),
+        }
+    }
+}
+
+impl Default for Alert {
+    fn default() -> Self {
+        Self {
+            command: Vec::new(),
+            daily: false,
+            reminder: Timespan::seconds(24 * 60 * 60),
+            timeout: Timespan::seconds(30),
         }
     }
 }

@@ -6,6 +6,6 @@ mod load;
 mod timespan;
 
 pub use entry::{Compose, Entry, EnvFile, Update, Verify, VerifyMode};
-pub use host::{Heal, Host, Provider, ProviderKind};
+pub use host::{Alert, Heal, Host, Provider, ProviderKind};
 pub use load::{Declared, Inventory, InventoryError, json_files, stack_of_file};
 pub use timespan::Timespan;

@@ -1,0 +1,229 @@
+//! Failed units, as the manager has them now: the last audit may be a quarter of an hour old.
+
+use std::collections::BTreeMap;
+
+use super::problem::Problem;
+use crate::audit::{ALERTS, Check, Declaration, Finding, State, failure, with_instances};
+use crate::exit::Code;
+use crate::names::{StackName, UnitName};
+use crate::systemd::bus::BusError;
+use crate::systemd::loaded::{Detail, LoadedUnit};
+use crate::systemd::manager::Manager;
+use crate::systemd::words::ActiveState;
+
+/// The unit that runs the update units, one after the other.
+const ORCHESTRATOR: &str = "stack-update.service";
+
+/// The auditor.
+const AUDITOR: &str = "stack-audit.service";
+
+/// The auditor's verdicts: with these it has done its work, and its findings tell more than its failure.
+const VERDICTS: &[Code] = &[Code::Unreachable, Code::Refused, Code::Configuration, Code::Page];
+
+/// A unit that is failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The stack that it belongs to.
+    pub stack: Option<StackName>,
+    /// How and since when, in words.
+    pub how: String,
+    /// Its result in systemd's word.
+    pub result: String,
+    /// The code that its program ended with, if that is what failed it and it is one of ours.
+    pub code: Option<Code>,
+    /// The run that failed.
+    pub run: Option<String>,
+}
+
+impl Failed {
+    fn new(stack: Option<StackName>, unit: &LoadedUnit, ours: bool) -> Self {
+        let result = unit.result.clone().unwrap_or_else(|| "failed".to_owned());
+        let status = unit.exec_main_status.filter(|_| ours && result == "exit-code");
+        let code = status
+            .and_then(|status| Code::ALL.iter().copied().find(|code| u64::from(code.number()) == status));
+        Self { stack, how: failure(unit), result, code, run: unit.invocation_id.clone() }
+    }
+}
+
+/// What the manager says of our units.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The failed ones.
+    pub failed: BTreeMap<UnitName, Failed>,
+    /// The failed ones that send alerts.
+    pub failed_alerts: Vec<UnitName>,
+    /// The state of every unit that the manager has in memory, in its word.
+    pub states: BTreeMap<UnitName, String>,
+    /// Whether an update run is going on.
+    pub updating: bool,
+}
+
+/// Whether it is an update unit, or the one that runs them.
+pub(super) fn is_update(unit: &UnitName) -> bool {
+    unit.as_str() == ORCHESTRATOR || unit.as_str().ends_with("-update.service")
+}
+
+impl Observed {
+    /// Asks for our units, and for `others`: what somebody else's unit has in its `OnFailure=`, and what was told
+    /// before.
+    ///
+    /// # Errors
+    /// The manager does not answer.
+    pub fn ask(manager: &Manager, declaration: &Declaration, others: &[UnitName]) -> Result<Self, BusError> {
+        let listed = manager.loaded_units()?;
+        let ours = with_instances(declaration, &listed);
+        let is_alert = |unit: &UnitName| unit.template().is_some_and(|t| t.as_str() == ALERTS);
+        let (failed_alerts, failed): (Vec<UnitName>, Vec<UnitName>) = listed
+            .units
+            .iter()
+            .filter(|(name, unit)| {
+                unit.active_state == ActiveState::Failed
+                    && (ours.contains_key(*name) || others.contains(name) || is_alert(name))
+            })
+            .map(|(name, _)| name.clone())
+            .partition(is_alert);
+        let mut observed = Self {
+            failed_alerts,
+            updating: listed.units.iter().any(|(name, unit)| {
+                name.as_str() == ORCHESTRATOR && unit.active_state == ActiveState::Activating
+            }),
+            ..Self::default()
+        };
+        for (name, loaded) in manager.observe(&failed, Detail::Settings) {
+            let stack = ours.get(&name).and_then(|unit| unit.stack.clone());
+            // The stack of an instance of a shipped template is its instance.
+            let stack = stack.or_else(|| StackName::parse(name.instance()?).ok());
+            let loaded = loaded?;
+            // It may have been started again since it was listed, and then says nothing of how it failed.
+            if loaded.active_state == ActiveState::Failed {
+                let failed = Failed::new(stack, &loaded, ours.contains_key(&name));
+                observed.failed.insert(name, failed);
+            }
+        }
+        observed.states =
+            listed.units.into_iter().map(|(name, unit)| (name, unit.active_state.to_string())).collect();
+        Ok(observed)
+    }
+
+    /// The problems that failed units are. The update units of a failed run are one problem with it, and while a run
+    /// goes on they are none yet.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let (updates, others): (Vec<_>, Vec<_>) = self.failed.iter().partition(|(name, _)| is_update(name));
+        let mut problems: Vec<Problem> =
+            others.into_iter().filter(|(name, unit)| !is_verdict(name, unit)).map(one).collect();
+        if self.updating {
+            return problems;
+        }
+        let run = updates.iter().find(|(name, _)| name.as_str() == ORCHESTRATOR);
+        match run {
+            None => problems.extend(updates.into_iter().map(one)),
+            Some((name, unit)) => problems.extend(failed_run(name, unit, &updates)),
+        }
+        problems
+    }
+}
+
+fn is_verdict(name: &UnitName, unit: &Failed) -> bool {
+    name.as_str() == AUDITOR && unit.code.is_some_and(|code| VERDICTS.contains(&code))
+}
+
+fn one((name, unit): (&UnitName, &Failed)) -> Problem {
+    let next = match name.unit_type() {
+        "service" => format!("journalctl --user -u {name} -n 50"),
+        _ => format!("systemctl --user status {name}"),
+    };
+    Problem::of(
+        &Finding::broken(Check::UnitFailed, State::Loaded)
+            .about(name, unit.stack.as_ref())
+            .expected("a unit that is not failed", told(unit))
+            .next(next),
+    )
+}
+
+fn told(unit: &Failed) -> String {
+    let meaning = unit.code.map_or_else(String::new, |code| format!(" ({})", code.meaning()));
+    format!("{}{meaning}", unit.how)
+}
+
+/// A failed run of the orchestrator, with the update units that failed in it. That some did, and none of them is
+/// failed any more, is no problem any more.
+fn failed_run(name: &UnitName, run: &Failed, updates: &[(&UnitName, &Failed)]) -> Option<Problem> {
+    let failed: Vec<String> = updates
+        .iter()
+        .filter(|(update, _)| *update != name)
+        .map(|(update, unit)| match unit.code {
+            Some(code) => format!("{update}: {} ({})", code.number(), code.meaning()),
+            None => format!("{update}: {}", unit.result),
+        })
+        .collect();
+    if failed.is_empty() && run.code == Some(Code::SomeUpdatesFailed) {
+        return None;
+    }
+    let mut seen = told(run);
+    if !failed.is_empty() {
+        seen.push_str("; ");
+        seen.push_str(&failed.join(", "));
+    }
+    let finding = Finding::broken(Check::UnitFailed, State::Loaded)
+        .about(name, None)
+        .expected("an update run in which no update failed", seen)
+        .next(format!("journalctl --user -u {name} -n 50; stackctl history"));
+    Some(Problem { run: run.run.clone(), ..Problem::of(&finding) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(name: &str, status: u8) -> (UnitName, Failed) {
+        let unit = Failed {
+            stack: None,
+            how: format!("failed: exit-code, exit status {status}"),
+            result: "exit-code".to_owned(),
+            code: Code::ALL.iter().copied().find(|code| code.number() == status),
+            run: Some("run".to_owned()),
+        };
+        (UnitName::parse(name).unwrap(), unit)
+    }
+
+    fn problems(units: &[(&str, u8)], updating: bool) -> Vec<(String, String)> {
+        let failed = units.iter().map(|(name, status)| failed(name, *status)).collect();
+        let observed = Observed { failed, updating, ..Observed::default() };
+        observed.problems().into_iter().map(|problem| (problem.object, problem.text)).collect()
+    }
+
+    #[test]
+    fn a_failed_unit_says_what_its_exit_status_means() {
+        let [(object, text)] = &problems(&[("web.service", 78)], false)[..] else { panic!() };
+        assert_eq!(object, "web.service");
+        assert_eq!(
+            text,
+            "web.service: unit-failed: expected a unit that is not failed, saw failed: exit-code, exit status 78 \
+             (the inventory, or preflight, refused); next: journalctl --user -u web.service -n 50"
+        );
+    }
+
+    #[test]
+    fn a_verdict_of_the_auditor_is_no_failure_of_its_own() {
+        assert_eq!(problems(&[("stack-audit.service", 79)], false), []);
+        assert_eq!(problems(&[("stack-audit.service", 1)], false).len(), 1);
+    }
+
+    #[test]
+    fn a_failed_update_run_is_one_problem() {
+        let run = [("a-update.service", 81), ("b-update.service", 82), ("stack-update.service", 83)];
+        let [(object, text)] = &problems(&run, false)[..] else { panic!() };
+        assert_eq!(object, "stack-update.service");
+        assert!(
+            text.contains(
+                "; a-update.service: 81 (update failed, rolled back, the stack is up), b-update.service: 82 ("
+            ),
+            "{text}"
+        );
+        assert_eq!(problems(&run, true), [], "the run goes on");
+        assert_eq!(problems(&run[..2], false).len(), 2, "each was started by hand");
+        assert_eq!(problems(&run[2..], false), [], "what failed in it has been updated since");
+        assert_eq!(problems(&[("stack-update.service", 70)], false).len(), 1);
+    }
+}
