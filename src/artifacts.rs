@@ -301,7 +301,7 @@ mod tests {
     fn home() -> Home {
         let home = tempfile::tempdir().unwrap();
         let dirs = Dirs::below(home.path());
-        let programs = Programs { stackctl: "/b/stackctl".into(), stack_audit: "/b/stack-audit".into() };
+        let programs = Programs::in_directory(Path::new("/b"));
         let entry = Entry::new("/srv/a".into(), vec!["compose.yml".into()]);
         let stack = StackName::parse("demo").unwrap();
         let unit = render::stack(&dirs, &Host::default(), &programs, &stack, &entry, &Sha256::of(b""))

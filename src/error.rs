@@ -18,6 +18,7 @@ use crate::names::{NameError, UnitName};
 use crate::seal::SealError;
 use crate::stack::{Refusal, StackError};
 use crate::systemd::bus::BusError;
+use crate::update::UpdateError;
 
 /// Everything that can end a program early. Each concern has its own enum; this one only gathers them.
 #[derive(Debug, Error)]
@@ -79,6 +80,9 @@ pub enum Error {
     /// A transaction on a stack.
     #[error(transparent)]
     Stack(Box<StackError>),
+    /// An update.
+    #[error(transparent)]
+    Update(Box<UpdateError>),
     /// A file that could not be replaced.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -108,6 +112,7 @@ impl Error {
             Self::AuditNeverCompletes { .. } => Code::Internal,
             Self::Alert(error) => error.code(),
             Self::Stack(error) => error.code(),
+            Self::Update(error) => error.code(),
             Self::State(_) | Self::Io(_) | Self::Output(_) => Code::Io,
             Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => Code::TryLater,
             Self::Write(_) | Self::Lock(LockError::Io { .. }) => Code::CannotWrite,
@@ -118,6 +123,12 @@ impl Error {
 impl From<StackError> for Error {
     fn from(error: StackError) -> Self {
         Self::Stack(Box::new(error))
+    }
+}
+
+impl From<UpdateError> for Error {
+    fn from(error: UpdateError) -> Self {
+        Self::Update(Box::new(error))
     }
 }
 

@@ -28,3 +28,4 @@ pub mod render;
 pub mod seal;
 pub mod stack;
 pub mod systemd;
+pub mod update;

@@ -128,6 +128,12 @@ impl StackName {
     pub fn service(&self) -> UnitName {
         UnitName(format!("{self}.service"))
     }
+
+    /// The unit that updates it.
+    #[must_use]
+    pub fn update_service(&self) -> UnitName {
+        UnitName(format!("{self}-update.service"))
+    }
 }
 
 impl fmt::Display for StackName {

@@ -12,6 +12,7 @@ use crate::dirs::Dirs;
 use crate::document::{Document, ReadError};
 use crate::inventory::json_files;
 use crate::names::StackName;
+use crate::update::Update;
 
 /// How many records of one stack are kept.
 const KEPT: usize = 200;
@@ -38,6 +39,9 @@ pub struct Record {
     pub finished: Option<String>,
     /// The steps, in order. Each is written before it is taken.
     pub steps: Vec<Step>,
+    /// What an update, or a rollback by hand, is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<Update>,
     /// How it ended; none while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -94,6 +98,7 @@ impl OpenRecord {
             started: timestamp(now),
             finished: None,
             steps: Vec::new(),
+            update: None,
             outcome: None,
         };
         let directory = directory(dirs);
@@ -122,6 +127,23 @@ impl OpenRecord {
         let step = Step { name: name.to_owned(), started: timestamp(SystemTime::now()), notes: Vec::new() };
         self.record.steps.push(step);
         self.record.store(&self.path)
+    }
+
+    /// The record of a transaction that was killed, to be gone on with.
+    #[must_use]
+    pub fn resume(record: Record, path: PathBuf) -> Self {
+        Self { record, path }
+    }
+
+    /// What it says so far.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// What the update is about; written with the next step or the end.
+    pub fn set_update(&mut self, update: Update) {
+        self.record.update = Some(update);
     }
 
     /// Notes something of the current step; written with the next step or the end.
@@ -180,6 +202,41 @@ pub fn newest(dirs: &Dirs, stack: &StackName, verbs: &[&str]) -> Option<Record> 
         let record = Record::load(path).ok()?;
         (record.stack == *stack && verbs.contains(&record.verb.as_str())).then_some(record)
     })
+}
+
+/// The records of a stack with one of the `verbs` that were never closed, the oldest first, and where they are. Their
+/// programs were killed, or run.
+///
+/// # Errors
+/// The directory cannot be listed, or a record of the stack cannot be read: it may be one of these.
+pub fn open_ones(
+    dirs: &Dirs,
+    stack: &StackName,
+    verbs: &[&str],
+) -> Result<Vec<(Record, PathBuf)>, ReadError> {
+    let directory = directory(dirs);
+    let paths = json_files(&directory).map_err(|source| ReadError::Io { path: directory.clone(), source })?;
+    let mut open = Vec::new();
+    for path in paths {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        // Only those that are not updates are told by their name; a number may follow it.
+        if !may_be_of(&path, stack) || !verbs.iter().any(|verb| name.contains(&format!("-{verb}"))) {
+            continue;
+        }
+        match Record::load(&path) {
+            Ok(record)
+                if record.stack == *stack
+                    && record.finished.is_none()
+                    && verbs.contains(&record.verb.as_str()) =>
+            {
+                open.push((record, path));
+            }
+            Ok(_) => {}
+            Err(error) if error.is_missing() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(open)
 }
 
 /// By name alone: `foo-bar` also has the records of a stack `foo` whose verb would begin with `bar-`; the content

@@ -20,12 +20,17 @@ const SHIPPED: &[(&str, &str)] = &[
     ("stack-audit.service", include_str!("../units/stack-audit.service")),
     ("stack-audit.timer", include_str!("../units/stack-audit.timer")),
     ("stack-audit-settle.service", include_str!("../units/stack-audit-settle.service")),
+    ("stack-update.service", include_str!("../units/stack-update.service")),
+    ("stack-update.timer", include_str!("../units/stack-update.timer")),
     ("stack-verify@.service", include_str!("../units/stack-verify@.service")),
     ("stack-watch@.path", include_str!("../units/stack-watch@.path")),
 ];
 
 /// The units of one stack, by what follows its name.
-const OF_A_STACK: &[(&str, &str)] = &[(".service", include_str!("../units/@stack@.service"))];
+const OF_A_STACK: &[(&str, &str)] = &[
+    (".service", include_str!("../units/@stack@.service")),
+    ("-update.service", include_str!("../units/@stack@-update.service")),
+];
 
 /// What a start may take beside the steps that have bounds of their own: reading, checking, recording.
 const START_MARGIN: Duration = Duration::from_secs(60);
@@ -45,6 +50,8 @@ pub struct Programs {
     pub stackctl: PathBuf,
     /// `stack-audit`.
     pub stack_audit: PathBuf,
+    /// `stack-update`.
+    pub stack_update: PathBuf,
 }
 
 impl Programs {
@@ -60,7 +67,11 @@ impl Programs {
     /// The programs in `directory`.
     #[must_use]
     pub fn in_directory(directory: &Path) -> Self {
-        Self { stackctl: directory.join("stackctl"), stack_audit: directory.join("stack-audit") }
+        Self {
+            stackctl: directory.join("stackctl"),
+            stack_audit: directory.join("stack-audit"),
+            stack_update: directory.join("stack-update"),
+        }
     }
 }
 
@@ -142,6 +153,8 @@ pub fn stack(
         ("requires_mounts", mounts.join(" ")),
         ("verify", verification(stack, entry.verify.mode)),
         ("start_timeout", format!("{}s", start_bound(entry, host).as_secs())),
+        ("update_timeout", format!("{}s", update_bound(entry, host).as_secs())),
+        ("update_stop_timeout", format!("{}s", way_back(entry).as_secs())),
         ("stop_timeout", format!("{}s", (STOP_BOUND + host.lock_wait.duration()).as_secs())),
     ]);
     OF_A_STACK
@@ -173,6 +186,30 @@ fn start_bound(entry: &Entry, host: &Host) -> Duration {
         + START_MARGIN
 }
 
+/// The longest that an update can take by its own bounds: what another one left open is settled first, then the way
+/// there, then the way back.
+pub(crate) fn update_bound(entry: &Entry, host: &Host) -> Duration {
+    let hooks = |commands: &[Vec<String>]| {
+        entry.update.hook_timeout.duration() * u32::try_from(commands.len()).unwrap_or(u32::MAX)
+    };
+    let pull = entry.pull_timeout.duration();
+    let there = pull
+        + hooks(&entry.update.before)
+        + entry.startup_timeout.duration()
+        + entry.verify.timeout.duration();
+    host.lock_wait.duration() * 2 + (there + way_back(entry) + START_MARGIN) * 2
+}
+
+/// The longest that going back can take: images that were pruned are fetched again.
+fn way_back(entry: &Entry) -> Duration {
+    let commands = u32::try_from(entry.update.on_rollback.len()).unwrap_or(u32::MAX);
+    entry.pull_timeout.duration()
+        + entry.startup_timeout.duration()
+        + entry.verify.timeout.duration()
+        + entry.update.hook_timeout.duration() * commands
+        + START_MARGIN
+}
+
 type Values = BTreeMap<&'static str, String>;
 
 fn common(seal: &Path, host: &Host, programs: &Programs) -> Values {
@@ -182,6 +219,7 @@ fn common(seal: &Path, host: &Host, programs: &Programs) -> Values {
         ("stackctl", program(&programs.stackctl)),
         ("stack_audit", program(&programs.stack_audit)),
         ("alert_timeout", format!("{}s", (host.alert.timeout.duration() * 3 + ALERT_MARGIN).as_secs())),
+        ("stack_update", program(&programs.stack_update)),
     ])
 }
 
@@ -299,10 +337,7 @@ mod tests {
         let dirs = Dirs::below(Path::new("/home/m e"));
         let mut entry = Entry::new("/srv/a".into(), vec!["compose.yml".into()]);
         entry.description = description.to_owned();
-        let programs = Programs {
-            stackctl: Path::new(programs).join("stackctl"),
-            stack_audit: Path::new(programs).join("stack-audit"),
-        };
+        let programs = Programs::in_directory(Path::new(programs));
         let name = StackName::parse("demo").unwrap();
         stack(&dirs, &Host::default(), &programs, &name, &entry, &Sha256::of(b"x")).unwrap()
     }
@@ -310,7 +345,7 @@ mod tests {
     #[test]
     fn every_placeholder_is_filled_and_empty_settings_are_left_out() {
         let dirs = Dirs::below(Path::new("/home/me"));
-        let programs = Programs { stackctl: "/b/stackctl".into(), stack_audit: "/b/stack-audit".into() };
+        let programs = Programs::in_directory(Path::new("/b"));
         let mut units = shipped(&dirs, &Host::default(), &programs).unwrap();
         assert_eq!(units.len(), SHIPPED.len());
         units.extend(sample("", "/opt/bin"));

@@ -291,7 +291,7 @@ fn declared_disk_and_manager_are_told_apart() {
         dirs.inventory_file(&stack),
         "{\"version\": 1, \"compose\": {\"directory\": \"/srv/p\", \"files\": [\"c.yml\"]}}",
     );
-    let programs = Programs { stackctl: "/bin/true".into(), stack_audit: "/bin/true".into() };
+    let programs = Programs::in_directory(Path::new("/bin"));
     stackwarden::stack::sync(&dirs, &Host::default(), &programs, &stack).unwrap();
     manager.systemctl(&["daemon-reload"]);
     let explanation = explain(&manager, "photos");

@@ -200,7 +200,10 @@ fn inventory_entries() {
         "startup_timeout": "120s", "pull_timeout": "30min",
         "stale_health_after": "1h",
         "verify": {"mode": "detached", "timeout": "60s", "stable_for": "5s"},
-        "update": {"enabled": true, "rollback": true, "before": [["/bin/dump", "-a"]], "on_rollback": [["undo"]]},
+        "update": {
+            "enabled": true, "rollback": true, "before": [["/bin/dump", "-a"]], "on_rollback": [["undo"]],
+            "hook_timeout": "10min", "keep": true
+        },
         "allowed_drop_ins": ["10-local.conf"]
     });
     hold("inventory", parse_entry, &[least, full]);
@@ -216,7 +219,7 @@ fn host_configurations() {
 
 #[test]
 fn seals() {
-    let programs = Programs { stackctl: "/b/stackctl".into(), stack_audit: "/b/stack-audit".into() };
+    let programs = Programs::in_directory(Path::new("/b"));
     let stack = StackName::parse("web").unwrap();
     let entry = Entry::new("/srv/a".into(), vec!["compose.yml".into()]);
     let inventory = Sha256::of(b"x");

@@ -40,8 +40,9 @@ let
     };
     update = {
       enabled = stack.update.enable;
-      inherit (stack.update) rollback before;
+      inherit (stack.update) rollback before keep;
       on_rollback = stack.update.onRollback;
+      hook_timeout = stack.update.hookTimeout;
     };
     allowed_drop_ins = stack.allowedDropIns;
   };

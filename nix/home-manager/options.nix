@@ -55,6 +55,7 @@ in
         "/run/wrappers/bin"
         cfg.podmanPackage
         cfg.composeProvider.package
+        pkgs.skopeo
         "/run/current-system/sw/bin"
         "/usr/local/sbin"
         "/usr/local/bin"
@@ -68,6 +69,7 @@ in
           "/run/wrappers/bin"
           config.services.stackwarden.podmanPackage
           config.services.stackwarden.composeProvider.package
+          pkgs.skopeo
           "/run/current-system/sw/bin"
           "/usr/local/sbin"
           "/usr/local/bin"
@@ -80,7 +82,8 @@ in
       example = literalExpression ''[ "/run/wrappers/bin" pkgs.podman pkgs.docker-compose pkgs.systemd ]'';
       description = ''
         The `PATH` of every unit that calls podman: packages, or directories. newuidmap and newgidmap must be found
-        with their privileges (`/run/wrappers/bin` on NixOS), and systemd-run, which runs health checks.
+        with their privileges (`/run/wrappers/bin` on NixOS), and systemd-run, which runs health checks. Updates ask
+        registries through skopeo.
       '';
     };
 

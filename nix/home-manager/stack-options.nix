@@ -185,6 +185,18 @@ in
         example = literalExpression ''[ [ "/home/me/bin/restore-dump" ] ]'';
         description = "Commands that run after an update was undone.";
       };
+      hookTimeout = mkOption {
+        type = own.timespan;
+        default = "10min";
+        example = "1h";
+        description = "Bound for each of these commands.";
+      };
+      keep = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = "Whether images stay that no pinned set needs any more.";
+      };
     };
     restartTriggers = mkOption {
       type = types.listOf (types.either types.package types.str);

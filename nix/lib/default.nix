@@ -3,6 +3,8 @@ let
   inherit (builtins)
     attrNames
     concatStringsSep
+    genList
+    length
     listToAttrs
     map
     match
@@ -20,6 +22,9 @@ let
   startMargin = "60s";
   stopBound = "10min";
 
+  # As in src/inventory/entry.rs.
+  hookTimeout = "10min";
+
   seconds = spans: "${toString (timespan.seconds spans)}s";
 
   # The longest that a start can take by its own bounds.
@@ -33,6 +38,35 @@ let
         startMargin
       ]
       ++ (if entry.verify.mode == "gate" then [ entry.verify.timeout ] else [ ])
+    );
+
+  # The longest that going back can take: images that were pruned are fetched again.
+  wayBack =
+    entry:
+    [
+      entry.pull_timeout
+      entry.startup_timeout
+      entry.verify.timeout
+      startMargin
+    ]
+    ++ hooks entry (entry.update.on_rollback or [ ]);
+  hooks = entry: commands: genList (_: entry.update.hook_timeout or hookTimeout) (length commands);
+
+  # The longest that an update can take by its own bounds: what another one left open is settled first, then the way
+  # there, then the way back.
+  updateBound =
+    host: entry:
+    let
+      there =
+        hooks entry (entry.update.before or [ ]) ++ wayBack (entry // { update = { }; }) ++ wayBack entry;
+    in
+    seconds (
+      [
+        host.lock_wait
+        host.lock_wait
+      ]
+      ++ there
+      ++ there
     );
 
   # A template with its values. The token is asked for last: under Home Manager it depends on all the rest.
@@ -71,6 +105,7 @@ let
       path = escape.quoted host.path;
       stackctl = escape.program "${programs}/stackctl";
       stack_audit = escape.program "${programs}/stack-audit";
+      stack_update = escape.program "${programs}/stack-update";
     };
 in
 {
@@ -128,6 +163,8 @@ in
           requires_mounts = concatStringsSep " " (map escape.oneOfPaths entry.requires_mounts);
           verify = if entry.verify.mode == "detached" then "stack-verify@${name}.service" else "";
           start_timeout = startBound host entry;
+          update_timeout = updateBound host entry;
+          update_stop_timeout = seconds (wayBack entry);
           stop_timeout = seconds [
             stopBound
             host.lock_wait

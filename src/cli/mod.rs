@@ -9,6 +9,8 @@ mod monitor;
 pub mod output;
 mod packaging;
 pub mod stackctl;
+pub mod update;
+mod updates;
 
 use std::process::ExitCode;
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{declare, inspect, lifecycle, monitor, packaging};
+use super::{declare, inspect, lifecycle, monitor, packaging, updates};
 use crate::error::Error;
 use crate::exit::{Code, table};
 
@@ -21,6 +21,8 @@ enum Verb {
     Lifecycle(lifecycle::Verb),
     #[command(flatten)]
     Inspect(inspect::Verb),
+    #[command(flatten)]
+    Updates(updates::Verb),
     #[command(flatten)]
     Declare(declare::Verb),
     #[command(flatten)]
@@ -39,6 +41,7 @@ fn work(arguments: Arguments) -> Result<Code, Error> {
     match arguments.verb {
         Verb::Lifecycle(verb) => lifecycle::work(verb),
         Verb::Inspect(verb) => inspect::work(verb),
+        Verb::Updates(verb) => updates::work(verb),
         Verb::Declare(verb) => declare::work(verb),
         Verb::Packaging(verb) => packaging::work(verb),
         Verb::Monitor(verb) => monitor::work(verb),

@@ -12,6 +12,8 @@ pub struct Model {
     pub project: Option<String>,
     /// The services of the enabled profiles.
     pub services: BTreeMap<String, Service>,
+    /// Whether the provider's `up` pulls by each service's own policy, and has no option against it.
+    pub pulls_by_policy: bool,
 }
 
 /// One service.
@@ -49,7 +51,7 @@ impl Model {
             Some(_) => return Err("\"services\" is not an object".to_owned()),
         };
         let project = value.get("name").and_then(Value::as_str).map(str::to_owned);
-        Ok(Self { project, services })
+        Ok(Self { project, services, pulls_by_policy: false })
     }
 
     /// The references of the images that are to be pulled if they are missing, and the services that want each.

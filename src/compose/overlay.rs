@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::model::Model;
+use super::model::{Model, Service};
 use crate::atomic::{self, WriteError};
 use crate::dirs::Dirs;
 use crate::names::StackName;
@@ -64,17 +64,26 @@ impl Overlay {
     }
 }
 
+/// Whether a start would take what the registry has just then, unverified; what is missing was fetched before.
+fn pulls(service: &Service) -> bool {
+    service.pull_policy.as_deref().is_some_and(|policy| !matches!(policy, "build" | "never"))
+}
+
 /// JSON is YAML.
 fn content(stack: &StackName, model: Option<&Model>, detached: &BTreeSet<&str>) -> String {
     let mut services: BTreeMap<&str, Value> = BTreeMap::new();
-    for name in model.iter().flat_map(|model| model.services.keys()) {
-        let labels = json!({ LABEL: stack.service().as_str() });
-        let service = if detached.contains(name.as_str()) {
-            json!({ "labels": labels, "network_mode": "none" })
-        } else {
-            json!({ "labels": labels })
-        };
-        services.insert(name, service);
+    if let Some(model) = model {
+        for (name, service) in &model.services {
+            let labels = json!({ LABEL: stack.service().as_str() });
+            let mut settings = Map::from_iter([("labels".to_owned(), labels)]);
+            if detached.contains(name.as_str()) {
+                settings.insert("network_mode".to_owned(), json!("none"));
+            }
+            if model.pulls_by_policy && pulls(service) {
+                settings.insert("pull_policy".to_owned(), json!("never"));
+            }
+            services.insert(name, Value::Object(settings));
+        }
     }
     json!({ "services": services }).to_string()
 }

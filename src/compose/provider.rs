@@ -117,6 +117,11 @@ impl Compose {
         Self::new(dirs, host, podman, stack, &entry, interrupt)
     }
 
+    /// From now on it runs its commands also when this program was asked to end: what was begun is finished.
+    pub fn go_on_regardless(&mut self) {
+        self.interrupt = Interrupt::never();
+    }
+
     /// The stack.
     #[must_use]
     pub fn stack(&self) -> &StackName {
@@ -162,6 +167,7 @@ impl Compose {
         };
         let mut model = Model::from_value(&value)
             .map_err(|problem| ComposeError::Model { stack: self.stack.clone(), problem })?;
+        model.pulls_by_policy = self.kind == ProviderKind::PodmanCompose;
         if model.project.is_none() {
             model.project = Some(self.default_project());
         }

@@ -125,11 +125,24 @@ pub struct Update {
     /// Commands run after a rollback.
     #[serde(default)]
     pub on_rollback: Vec<Vec<String>>,
+    /// Bound for each of these commands.
+    #[serde(default = "hook_timeout")]
+    pub hook_timeout: Timespan,
+    /// Whether images stay that no pinned set needs any more.
+    #[serde(default = "yes")]
+    pub keep: bool,
 }
 
 impl Default for Update {
     fn default() -> Self {
-        Self { enabled: true, rollback: true, before: Vec::new(), on_rollback: Vec::new() }
+        Self {
+            enabled: true,
+            rollback: true,
+            before: Vec::new(),
+            on_rollback: Vec::new(),
+            hook_timeout: hook_timeout(),
+            keep: true,
+        }
     }
 }
 
@@ -254,6 +267,11 @@ const fn verify_timeout() -> Timespan {
 
 const fn stable_for() -> Timespan {
     Timespan::seconds(5)
+}
+
+/// A dump of a database of some gigabytes.
+const fn hook_timeout() -> Timespan {
+    Timespan::seconds(10 * 60)
 }
 
 const fn yes() -> bool {

@@ -1,5 +1,6 @@
 //! Host-wide settings. The published form is `docs/schema/config.schema.json`.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::timespan::Timespan;
 use crate::dirs::Dirs;
 use crate::document::{Document, ReadError};
+
+/// Two stacks at a time keep a small machine's disk and line busy and leave it usable.
+const UPDATE_CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
 /// The settings of `config.json`; a missing file, like a missing key, means the defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +20,9 @@ pub struct Host {
     pub version: u32,
     /// The podman program: absolute, or a name that is looked up in `path`.
     pub podman: PathBuf,
+    /// The skopeo program, which asks registries without pulling; where it is not installed, updates pull the tags
+    /// themselves and put them back.
+    pub skopeo: PathBuf,
     /// The compose provider.
     pub provider: Provider,
     /// `PATH` of every unit that calls podman, which needs newuidmap and systemd-run.
@@ -30,6 +37,8 @@ pub struct Host {
     pub reload_grace: Timespan,
     /// How long a transaction waits for another one's lock.
     pub lock_wait: Timespan,
+    /// How many stacks are updated at a time.
+    pub update_concurrency: NonZeroUsize,
     /// Who is told of problems, beside the journal.
     pub alert: Alert,
 }
@@ -127,6 +136,7 @@ impl Default for Host {
         Self {
             version: Self::VERSION,
             podman: PathBuf::from("podman"),
+            skopeo: PathBuf::from("skopeo"),
             provider: Provider::default(),
             // NixOS keeps the setuid newuidmap in /run/wrappers/bin, other systems keep it in /usr/bin.
             path: "/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -136,6 +146,7 @@ impl Default for Host {
             reload_deadline: Timespan::seconds(90),
             reload_grace: Timespan::seconds(60),
             lock_wait: Timespan::seconds(5 * 60),
+            update_concurrency: UPDATE_CONCURRENCY,
             alert: Alert::default(),
         }
     }

@@ -289,6 +289,14 @@ pub struct Image {
     pub repo_tags: Vec<String>,
     /// Its digest.
     pub digest: String,
+    /// Every digest that it is known by, each with a repository: `docker.io/library/nginx@sha256:…`.
+    #[serde(deserialize_with = "null_is_default")]
+    pub repo_digests: Vec<String>,
+    /// The processor that it is for, in Go's word.
+    pub architecture: String,
+    /// Its labels.
+    #[serde(deserialize_with = "null_is_default")]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Image {

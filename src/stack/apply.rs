@@ -19,6 +19,7 @@ use crate::names::{StackName, UnitName};
 use crate::progress::Progress;
 use crate::systemd::manager::{JobMode, Verb};
 use crate::systemd::words::{ActiveState, JobType};
+use crate::update::Settled;
 
 /// Applies a stack.
 ///
@@ -31,8 +32,53 @@ pub fn apply(context: &Context, stack: &StackName) -> Result<(), Error> {
         for warning in &prepared.warnings {
             transaction.warn(warning);
         }
+        let prepared = match crate::update::settle_open(context, stack, prepared)? {
+            Settled::NothingOpen(prepared) => *prepared,
+            Settled::Ended(how) => {
+                transaction.warn(&format!("an update was left open: {how}"));
+                preflight(context, stack)?
+            }
+        };
         apply_prepared(context, transaction, &prepared)
     })
+}
+
+/// Recreates what changed, in a transaction whose images are here already: the part of an apply that an update shares.
+///
+/// # Errors
+/// compose or podman fails, or the state cannot be written.
+pub(crate) fn bring_up(
+    context: &Context,
+    transaction: &mut Transaction<'_>,
+    prepared: &Prepared,
+    progress: &mut Progress,
+) -> Result<(), Error> {
+    let stack = transaction.stack().clone();
+    let overlay = Overlay::write(&context.dirs, &stack, Some(&prepared.model))?;
+    for fetched in pull_missing(prepared, &overlay, progress)? {
+        transaction.note(&fetched);
+    }
+    let mut state = remember_project(context, &stack, prepared)?;
+    for done in clean(context, prepared, &overlay)? {
+        transaction.note(&done);
+    }
+    let containers = up(prepared, &overlay, progress)?;
+    state.applied = Some(Applied::of(prepared, &containers, &transaction.id()));
+    Ok(state.store(&StackState::path(&context.dirs, &stack))?)
+}
+
+/// A stop must find what an interrupted start leaves behind.
+fn remember_project(context: &Context, stack: &StackName, prepared: &Prepared) -> Result<StackState, Error> {
+    let mut state = StackState::load_if_any(&context.dirs, stack)
+        .map_err(StackError::from)?
+        .unwrap_or_else(|| StackState::new(&prepared.project, prepared.compose.kind()));
+    if (&state.project, state.provider) != (&prepared.project, prepared.compose.kind()) {
+        state.project.clone_from(&prepared.project);
+        state.provider = prepared.compose.kind();
+        state.applied = None;
+    }
+    state.store(&StackState::path(&context.dirs, stack))?;
+    Ok(state)
 }
 
 fn apply_prepared(
@@ -49,17 +95,8 @@ fn apply_prepared(
         transaction.note(&fetched);
     }
 
-    // A stop must find what an interrupted start leaves behind.
     let path = StackState::path(&context.dirs, &stack);
-    let mut state = StackState::load_if_any(&context.dirs, &stack)
-        .map_err(StackError::from)?
-        .unwrap_or_else(|| StackState::new(&prepared.project, prepared.compose.kind()));
-    if (&state.project, state.provider) != (&prepared.project, prepared.compose.kind()) {
-        state.project.clone_from(&prepared.project);
-        state.provider = prepared.compose.kind();
-        state.applied = None;
-    }
-    state.store(&path)?;
+    let mut state = remember_project(context, &stack, prepared)?;
 
     transaction.step("clean")?;
     for done in clean(context, prepared, &overlay)? {
@@ -83,7 +120,7 @@ fn apply_prepared(
         VerifyMode::Detached => start_verification(context, &stack),
         VerifyMode::Gate => {
             transaction.step("verify")?;
-            gate(transaction, prepared, &mut progress)?;
+            gate(&stack, prepared, &mut progress)?;
             return Ok(format!("{summary}; up"));
         }
     }
@@ -91,8 +128,11 @@ fn apply_prepared(
 }
 
 /// Verification inside the transaction.
-fn gate(
-    transaction: &mut Transaction<'_>,
+///
+/// # Errors
+/// The stack is not up, or podman does not answer.
+pub(crate) fn gate(
+    stack: &StackName,
     prepared: &Prepared,
     progress: &mut Progress,
 ) -> Result<(), StackError> {
@@ -108,7 +148,7 @@ fn gate(
     match outcome {
         Outcome::Up => Ok(()),
         Outcome::Down { problems, waited } => {
-            Err(StackError::NotUp { stack: transaction.stack().clone(), problems, waited })
+            Err(StackError::NotUp { stack: stack.clone(), problems, waited })
         }
     }
 }

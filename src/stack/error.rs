@@ -84,6 +84,14 @@ pub enum StackError {
         /// The time limit, if it was waited for to the end.
         waited: Option<Duration>,
     },
+    /// An image is gone, and nothing tells where it can be had again.
+    #[error("{reference}: image {id} is gone, and no digest of it is known")]
+    ImageGone {
+        /// The reference that it had.
+        reference: String,
+        /// Its id.
+        id: String,
+    },
     /// This program was asked to end.
     #[error("stack {stack}: this program was asked to end, and did so before the step `{before}`")]
     Interrupted {
@@ -153,9 +161,11 @@ impl StackError {
             Self::Refused { refusals, .. } => refusals.code(),
             Self::NotUp { .. } | Self::DependencyNotUp { .. } => Code::NotUp,
             Self::Up { source, .. } => compose_code(source),
-            Self::NotFetched { .. } | Self::NotMade { .. } | Self::Job { .. } | Self::StopUnclear { .. } => {
-                Code::Refused
-            }
+            Self::NotFetched { .. }
+            | Self::NotMade { .. }
+            | Self::ImageGone { .. }
+            | Self::Job { .. }
+            | Self::StopUnclear { .. } => Code::Refused,
             Self::State(_) => Code::Io,
             Self::Lock(LockError::Io { .. }) => Code::CannotWrite,
             Self::Interrupted { .. } | Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => {

@@ -32,3 +32,4 @@ pub use state::{Applied, StackState, keyed};
 pub(crate) use sync::put;
 pub use sync::sync;
 pub use transaction::Transaction;
+pub(crate) use transaction::tell;

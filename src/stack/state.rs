@@ -15,6 +15,7 @@ use crate::inventory::ProviderKind;
 use crate::names::StackName;
 use crate::podman::Container;
 use crate::records;
+use crate::update::{Pin, Quarantined};
 
 /// The file `stacks/<stack>.json` in the state directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,12 @@ pub struct StackState {
     /// What the last successful apply was made from; none before the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Applied>,
+    /// The last good sets of images, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<Pin>,
+    /// The digests that failed, by the reference that offered them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantine: BTreeMap<String, Quarantined>,
 }
 
 /// What an apply was made from.
@@ -107,7 +114,14 @@ impl StackState {
     /// The state of a stack that is applied for the first time.
     #[must_use]
     pub fn new(project: &str, provider: ProviderKind) -> Self {
-        Self { version: Self::VERSION, project: project.to_owned(), provider, applied: None }
+        Self {
+            version: Self::VERSION,
+            project: project.to_owned(),
+            provider,
+            applied: None,
+            pins: Vec::new(),
+            quarantine: BTreeMap::new(),
+        }
     }
 
     /// Where the state of `stack` is.

@@ -6,13 +6,15 @@ use crate::error::{Error, chain};
 use crate::journal;
 use crate::lock::Locked;
 use crate::names::StackName;
-use crate::records::OpenRecord;
+use crate::records::{OpenRecord, Record};
+use crate::update::Update;
 
 /// A transaction under way.
 #[derive(Debug)]
 pub struct Transaction<'a> {
     context: &'a Context,
-    locked: Locked,
+    stack: StackName,
+    locked: Option<Locked>,
     record: OpenRecord,
 }
 
@@ -27,30 +29,79 @@ impl<'a> Transaction<'a> {
         verb: &str,
         work: impl FnOnce(&mut Self) -> Result<String, Error>,
     ) -> Result<(), Error> {
-        let patience = context.host.lock_wait.duration();
-        let waiting = |holder: &str| tell(stack, &format!("waiting for {holder}"));
-        let locked = Locked::take(&context.dirs, stack, verb, patience, &context.interrupt, waiting)
-            .map_err(StackError::from)?;
-        let record = OpenRecord::begin(&context.dirs, stack, verb)?;
-        let mut transaction = Self { context, locked, record };
+        let locked = Some(lock(context, stack, verb)?);
+        let mut transaction = Self { locked, ..Self::begin(context, stack, verb)? };
         let result = work(&mut transaction);
+        transaction.close(result)
+    }
+
+    /// Begins a transaction whose first steps need no lock.
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub fn begin(context: &'a Context, stack: &StackName, verb: &str) -> Result<Self, Error> {
+        let record = OpenRecord::begin(&context.dirs, stack, verb)?;
+        Ok(Self { context, stack: stack.clone(), locked: None, record })
+    }
+
+    /// Goes on with one that was killed. Whoever does it has the lock.
+    #[must_use]
+    pub fn resume(context: &'a Context, record: OpenRecord) -> Self {
+        Self { context, stack: record.record().stack.clone(), locked: None, record }
+    }
+
+    /// Takes the stack's lock, if it is not held yet.
+    ///
+    /// # Errors
+    /// Somebody else is at work.
+    pub fn lock(&mut self) -> Result<(), Error> {
+        if self.locked.is_none() {
+            self.locked = Some(lock(self.context, &self.stack, &self.record.record().verb)?);
+        }
+        Ok(())
+    }
+
+    /// Ends it: the record tells the result, and the lock is let go.
+    ///
+    /// # Errors
+    /// That of `result`, or the state cannot be written.
+    pub fn close(self, result: Result<String, Error>) -> Result<(), Error> {
+        let Self { context, stack, locked, record } = self;
         let (code, message) = match &result {
             Ok(done) => (0, done.clone()),
             Err(error) => (error.code().number(), chain(error)),
         };
-        let Self { record, locked, .. } = transaction;
         let closed = record.close(&context.dirs, code, &message);
         drop(locked);
         let done = result?;
         closed?;
-        tell(stack, &done);
+        tell(&stack, &done);
         Ok(())
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        self.record.record()
+    }
+
+    /// What the update is about; written with the next step or the end.
+    pub fn set_update(&mut self, update: Update) {
+        self.record.set_update(update);
+    }
+
+    /// Records that a step begins, also when this program was asked to end: what was begun is finished.
+    ///
+    /// # Errors
+    /// The record cannot be written.
+    pub fn step_regardless(&mut self, name: &'static str) -> Result<(), Error> {
+        Ok(self.record.step(name)?)
     }
 
     /// The stack.
     #[must_use]
     pub fn stack(&self) -> &StackName {
-        self.locked.stack()
+        &self.stack
     }
 
     /// The record's name.
@@ -67,20 +118,19 @@ impl<'a> Transaction<'a> {
         if self.context.interrupt.pending() {
             return Err(StackError::Interrupted { stack: self.stack().clone(), before: name }.into());
         }
-        self.record.step(name)?;
-        Ok(())
+        self.step_regardless(name)
     }
 
     /// Notes and tells something of the current step.
     pub fn note(&mut self, note: &str) {
         self.record.note(note);
-        tell(self.locked.stack(), note);
+        tell(&self.stack, note);
     }
 
     /// Notes a warning of the current step, and tells it as one.
     pub fn warn(&mut self, warning: &str) {
         self.record.note(warning);
-        let stack = self.locked.stack();
+        let stack = &self.stack;
         tracing::warn!(
             MESSAGE_ID = journal::TRANSACTION,
             STACKWARDEN_STACK = stack.as_str(),
@@ -89,8 +139,14 @@ impl<'a> Transaction<'a> {
     }
 }
 
+fn lock(context: &Context, stack: &StackName, verb: &str) -> Result<Locked, StackError> {
+    let patience = context.host.lock_wait.duration();
+    let waiting = |holder: &str| tell(stack, &format!("waiting for {holder}"));
+    Ok(Locked::take(&context.dirs, stack, verb, patience, &context.interrupt, waiting)?)
+}
+
 /// One event of a stack.
-pub(super) fn tell(stack: &StackName, what: &str) {
+pub(crate) fn tell(stack: &StackName, what: &str) {
     tracing::info!(
         MESSAGE_ID = journal::TRANSACTION,
         STACKWARDEN_STACK = stack.as_str(),

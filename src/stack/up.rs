@@ -6,6 +6,7 @@ use super::error::StackError;
 use super::preflight::Prepared;
 use super::verify::{Problem, Verdict, expected, judge, observe};
 use crate::compose::{ComposeError, Overlay};
+use crate::inventory::ProviderKind;
 use crate::podman::{Container, Inspected};
 use crate::progress::Progress;
 
@@ -24,7 +25,7 @@ pub fn up(
     let started = prepared.compose.act(
         Some(overlay),
         "start",
-        ["up", "--detach", "--remove-orphans"],
+        ["up", "--detach", "--remove-orphans"].iter().chain(options(prepared)?),
         timeout,
         |line| {
             progress.show(line);
@@ -50,6 +51,28 @@ pub fn up(
             service: service.clone(),
             said: if last.is_empty() { "compose reported no error".to_owned() } else { last },
         }),
+    }
+}
+
+/// What is missing was fetched before, so nothing is pulled here: with `pull_policy: always` a plain restart would
+/// take what the registry has just then, unverified.
+fn options(prepared: &Prepared) -> Result<&'static [&'static str], StackError> {
+    match prepared.compose.kind() {
+        ProviderKind::DockerCompose => {
+            let builds =
+                prepared.model.services.values().any(|one| one.pull_policy.as_deref() == Some("build"));
+            Ok(if builds { &[] } else { &["--pull", "never"] })
+        }
+        // It has no such option (the overlay sets the policy instead), and it does not notice that a tag has moved
+        // (1.3).
+        ProviderKind::PodmanCompose => {
+            let expected = expected(&prepared.podman, &prepared.model)?;
+            let moved = observe(&prepared.podman, &prepared.project)?.iter().any(|one| {
+                let image = expected.get(&one.service).and_then(|service| service.image.as_ref());
+                image.is_some_and(|(_, id)| *id != one.container.image)
+            });
+            Ok(if moved { &["--force-recreate"] } else { &[] })
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub fn hold() {
     // A file whose change time lies within a tick of the kernel's clock before the load counts as unread.
     std::thread::sleep(Duration::from_millis(20));
     real.systemctl(&["daemon-reload"]);
-    real.systemctl(&["start", "stack-audit.path", "stack-audit.timer"]);
+    real.systemctl(&["start", "stack-audit.path", "stack-audit.timer", "stack-update.timer"]);
     let dirs = case::dirs(real.dir());
     let client = Client::connect(&dirs, DEADLINE).unwrap();
     let declaration = Declaration::load(&dirs);
@@ -57,8 +57,7 @@ fn make() {
     }
     let home = Path::new("/home/me");
     let dirs = Dirs { config_home: home.join(".config"), ..case::dirs(home) };
-    let bin = Path::new("/home/me/.cargo/bin");
-    let programs = Programs { stackctl: bin.join("stackctl"), stack_audit: bin.join("stack-audit") };
+    let programs = Programs::in_directory(Path::new("/home/me/.cargo/bin"));
     let host = Host::default();
     let write = |path: String, text: &str| drop(super::support::write(files.join(path), text));
     let owner = "config/systemd/user";

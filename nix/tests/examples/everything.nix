@@ -23,6 +23,7 @@
       onCalendar = "Sun 05:00";
       randomizedDelaySec = "10min";
       persistent = false;
+      concurrency = 4;
     };
     audit = {
       enable = true;
@@ -86,6 +87,8 @@
             ]
           ];
           onRollback = [ [ "/bin/true" ] ];
+          hookTimeout = "1min";
+          keep = false;
         };
         restartTriggers = [
           "1"

@@ -96,5 +96,6 @@ rec {
       named "stackwarden-${generation}";
   podman = linked "podman" "/usr/bin/podman";
   docker-compose = linked "docker-compose" "/usr/bin/docker-compose";
+  skopeo = linked "skopeo" "/usr/bin/skopeo";
   podman-compose = linked "podman-compose" "/usr/bin/podman-compose";
 }

@@ -48,6 +48,14 @@ pub struct Prepared {
     pub warnings: Vec<String>,
 }
 
+impl Prepared {
+    /// From now on podman and compose are run also when this program was asked to end: what was begun is finished.
+    pub fn go_on_regardless(&mut self) {
+        self.podman = self.podman.uninterrupted();
+        self.compose.go_on_regardless();
+    }
+}
+
 /// What the checks find.
 #[derive(Debug, Default)]
 pub(super) struct Findings {

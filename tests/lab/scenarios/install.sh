@@ -22,7 +22,7 @@ assert_contains "$OUT" "would write $OWNER/stack-audit.path"
 assert_eq "$(configuration)" "$before" 'after --dry-run'
 assert_exit 0 user stackctl install
 assert_contains "$OUT" 'next: stackctl add NAME --compose FILE'
-for watcher in stack-audit.path stack-audit.timer; do
+for watcher in stack-audit.path stack-audit.timer stack-update.timer; do
     assert_unit "$watcher" active
     assert_eq "$(property "$watcher" SubState)" waiting
     assert_eq "$(userctl is-enabled "$watcher")" enabled

@@ -7,7 +7,7 @@ unit=photos.service
 userctl start "$unit"
 
 armed() {
-    for watcher in stack-audit.path stack-audit.timer; do
+    for watcher in stack-audit.path stack-audit.timer stack-update.timer; do
         [ "$(property "$watcher" SubState)" = waiting ] || { echo "$watcher is $(property "$watcher" SubState)"; return 1; }
     done
 }

@@ -1,0 +1,162 @@
+//! What an update changes, as its record and the stack's state hold it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::reference::Tag;
+use crate::podman::Image;
+
+/// What an update, or a rollback by hand, is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// The images that change, in order of their references.
+    pub images: Vec<Change>,
+    /// How it ended; none while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Outcome>,
+}
+
+/// How the update of a stack ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// New images run, and are verified.
+    Updated,
+    /// Nothing is new, or only what is quarantined.
+    Unchanged,
+    /// The operator has stopped the stack.
+    Skipped,
+    /// It failed before anything changed, or all was put back before a container was started.
+    Failed,
+    /// The new images failed; the old ones run again, and are verified.
+    RolledBack,
+    /// What runs is not verified.
+    NotRolledBack,
+}
+
+/// An image that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The reference as the compose files have it.
+    pub reference: String,
+    /// The same with registry and tag.
+    pub tag: Tag,
+    /// The services that use it.
+    pub services: Vec<String>,
+    /// What ran before; none if there was nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<Version>,
+    /// What is to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<Version>,
+}
+
+/// One image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Version {
+    /// Its id; empty until it is here.
+    pub id: String,
+    /// Its digest at the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Its label `org.opencontainers.image.version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Its label `org.opencontainers.image.revision`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
+/// A set of images that ran and were verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// When it was pinned.
+    pub at: String,
+    /// The record of the transaction that did it.
+    pub record: String,
+    /// By reference.
+    pub images: BTreeMap<String, Pinned>,
+}
+
+/// An image of a pinned set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pinned {
+    /// The reference with registry and tag.
+    pub tag: Tag,
+    /// The image.
+    pub image: Version,
+    /// The local name that keeps it.
+    pub name: String,
+}
+
+/// A digest that is not to be tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quarantined {
+    /// The digest at the registry.
+    pub digest: String,
+    /// Since when.
+    pub at: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Version {
+    /// An image that is here.
+    #[must_use]
+    pub fn of(image: &Image, digest: Option<String>) -> Self {
+        let label = |name: &str| image.labels.get(name).filter(|value| !value.is_empty()).cloned();
+        Self {
+            id: image.id.clone(),
+            digest: digest.or_else(|| Some(image.digest.clone()).filter(|digest| !digest.is_empty())),
+            version: label("org.opencontainers.image.version"),
+            revision: label("org.opencontainers.image.revision"),
+        }
+    }
+
+    /// It, in a few characters: digest or id, and what its labels say.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let name = self.digest.as_deref().unwrap_or(&self.id);
+        let hex = name.rsplit(':').next().unwrap_or(name);
+        let short: String = hex.chars().take(12).collect();
+        match (&self.version, &self.revision) {
+            (None, _) => short,
+            (Some(version), None) => format!("{short} ({version})"),
+            (Some(version), Some(revision)) => {
+                let revision: String = revision.chars().take(12).collect();
+                format!("{short} ({version}, {revision})")
+            }
+        }
+    }
+}
+
+impl Change {
+    /// It in a line: `app:1 0123456789ab -> ba9876543210`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let short = |version: &Option<Version>| version.as_ref().map_or("none".to_owned(), Version::short);
+        format!("{} {} -> {}", self.reference, short(&self.old), short(&self.new))
+    }
+}
+
+impl Outcome {
+    /// The word for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled back",
+            Self::NotRolledBack => "not rolled back",
+        }
+    }
+}

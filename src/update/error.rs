@@ -1,0 +1,170 @@
+//! How an update can end early, and with which code.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::error::Error as AnyError;
+use crate::exit::Code;
+use crate::names::StackName;
+use crate::process::ProcessError;
+
+/// Why an update did not come to its end.
+#[derive(Debug, Error)]
+pub enum UpdateError {
+    /// It failed before anything was changed.
+    #[error("stack {stack}: not updated, nothing was changed{}", if source.code() == Code::TryLater { ", the next run tries again" } else { "" })]
+    NothingChanged {
+        /// The stack.
+        stack: StackName,
+        /// Why.
+        source: Box<AnyError>,
+    },
+    /// The registry cannot be reached, limits the rate, or is in trouble itself.
+    #[error("{reference}: the registry cannot be asked now")]
+    Later {
+        /// The image.
+        reference: String,
+        /// What podman or skopeo said.
+        source: ProcessError,
+    },
+    /// The registry said no, or offers what cannot be taken.
+    #[error("{reference}: the registry refused, or what it offers is not an image")]
+    Offer {
+        /// The image.
+        reference: String,
+        /// What podman or skopeo said.
+        source: ProcessError,
+    },
+    /// The image is for another machine.
+    #[error("{reference}: the image is for {seen}, expected {expected}")]
+    Platform {
+        /// The image.
+        reference: String,
+        /// This machine.
+        expected: String,
+        /// What the image says.
+        seen: String,
+    },
+    /// Too little space to fetch anything.
+    #[error(
+        "{}: {free} MiB are free, expected at least {needed}; next: podman system df",
+        path.display()
+    )]
+    Space {
+        /// podman's storage.
+        path: PathBuf,
+        /// What is free. MiB.
+        free: u64,
+        /// What is expected. MiB.
+        needed: u64,
+    },
+    /// A command of the operator failed.
+    #[error("stack {stack}: a command of \"update.{key}\" failed")]
+    Hook {
+        /// The stack.
+        stack: StackName,
+        /// `before` or `on_rollback`.
+        key: &'static str,
+        /// How.
+        source: ProcessError,
+    },
+    /// What runs after the step is not what was to run.
+    #[error("stack {stack}: service {service} runs image {seen}, expected {expected}")]
+    WrongImage {
+        /// The stack.
+        stack: StackName,
+        /// The service.
+        service: String,
+        /// The id that was recorded.
+        expected: String,
+        /// The id that runs.
+        seen: String,
+    },
+    /// There is no such pinned set.
+    #[error(
+        "stack {stack}: there is no pinned set {wanted}; there are {there}; next: stackctl history {stack}"
+    )]
+    NoPin {
+        /// The stack.
+        stack: StackName,
+        /// The number that was asked for.
+        wanted: usize,
+        /// How many there are.
+        there: usize,
+    },
+    /// The stack is stopped.
+    #[error("stack {stack} is stopped; next: systemctl --user start {stack}.service")]
+    Stopped {
+        /// The stack.
+        stack: StackName,
+    },
+    /// It was undone.
+    #[error("stack {stack}: update rolled back, the old images run and are verified: {why}")]
+    RolledBack {
+        /// The stack.
+        stack: StackName,
+        /// Why.
+        why: String,
+    },
+    /// It was not undone.
+    #[error(
+        "stack {stack}: update failed and what runs is not verified: {why}; {left}; next: stackctl verify {stack}"
+    )]
+    NotRolledBack {
+        /// The stack.
+        stack: StackName,
+        /// Why the update failed.
+        why: String,
+        /// Why it was not undone, and what is left.
+        left: String,
+    },
+    /// It failed while tags were moved, and was put back before a container was started.
+    #[error("stack {stack}: update failed before a container was started, and was put back: {why}")]
+    PutBack {
+        /// The stack.
+        stack: StackName,
+        /// The code of what failed.
+        code: Code,
+        /// Why.
+        why: String,
+    },
+    /// The machine goes down.
+    #[error(
+        "stack {stack}: the user manager is stopping; the update is finished or undone at the next start of the stack"
+    )]
+    GoingDown {
+        /// The stack.
+        stack: StackName,
+    },
+    /// Somebody asks for something that only skopeo can answer.
+    #[error("{} is not installed, and without it a registry cannot be asked without pulling", program.display())]
+    NoSkopeo {
+        /// The program.
+        program: PathBuf,
+    },
+}
+
+impl UpdateError {
+    /// How the program ends because of this error.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NothingChanged { source, .. } => source.code(),
+            Self::Later { .. } | Self::GoingDown { .. } => Code::TryLater,
+            Self::Offer { .. }
+            | Self::Platform { .. }
+            | Self::Space { .. }
+            | Self::Hook { .. }
+            | Self::WrongImage { .. }
+            | Self::NoSkopeo { .. } => Code::Refused,
+            Self::NoPin { .. } | Self::Stopped { .. } => Code::Configuration,
+            Self::RolledBack { .. } => Code::RolledBack,
+            Self::NotRolledBack { .. } => Code::NotRolledBack,
+            Self::PutBack { code, .. } => match code {
+                Code::TryLater => Code::TryLater,
+                _ => Code::Refused,
+            },
+        }
+    }
+}

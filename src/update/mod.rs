@@ -1,0 +1,25 @@
+//! Updates: one transaction per stack, which ends verified or undone, and one orchestrator over all of them.
+
+mod change;
+mod error;
+mod failpoint;
+mod hooks;
+mod images;
+mod machine;
+pub mod orchestrator;
+mod plan;
+mod preview;
+mod reference;
+mod registry;
+mod run;
+mod settle;
+mod steps;
+mod undo;
+mod verb;
+
+pub use change::{Change, Outcome, Pin, Pinned, Quarantined, Update, Version};
+pub use error::UpdateError;
+pub use machine::{End, Known, Next, Seen, Step, next};
+pub use preview::{Offer, Verdict, preview};
+pub use settle::{Settled, settle_open};
+pub use verb::{clear_quarantine, quarantined, rollback, update};
