@@ -144,6 +144,7 @@ let
         a: b: filterAttrs (key: value: a ? ${key} && !(lib.isAttrs value && lib.isAttrs a.${key})) b;
       keys =
         attrNames (common declared.ownHost cfg.settings)
+        ++ attrNames (common (declared.ownHost.alert or { }) (cfg.settings.alert or { }))
         ++ attrNames (common declared.ownHost.heal (cfg.settings.heal or { }))
         ++ attrNames (common declared.ownHost.provider (cfg.settings.provider or { }));
     in

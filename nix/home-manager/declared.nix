@@ -84,17 +84,14 @@ rec {
 
   place = {
     seals = "${config.xdg.configHome}/stackwarden/sealed";
-    # The one key that unit texts need and that may be left out, with the default of src/inventory/host.rs.
-    host = {
-      lock_wait = "5min";
-    }
-    // host;
+    inherit host;
     programs = "${lib.getBin cfg.package}/bin";
   };
 
   # The shipped units that are wanted.
   shipped =
     let
+      # What is there for a user to start by hand, too, stays.
       wanted =
         name:
         if lib.hasPrefix "stack-audit" name || lib.hasPrefix "stack-watch@" name then

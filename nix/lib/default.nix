@@ -21,6 +21,21 @@ let
   # as in src/render.rs.
   startMargin = "60s";
   stopBound = "10min";
+  alertMargin = "2min";
+
+  # What unit texts need of config.json and may be left out there: the defaults of src/inventory/host.rs.
+  complete =
+    host:
+    {
+      lock_wait = "5min";
+    }
+    // host
+    // {
+      alert = {
+        timeout = "30s";
+      }
+      // host.alert or { };
+    };
 
   # As in src/inventory/entry.rs.
   hookTimeout = "10min";
@@ -32,7 +47,7 @@ let
     host: entry:
     seconds (
       [
-        host.lock_wait
+        (complete host).lock_wait
         entry.pull_timeout
         entry.startup_timeout
         startMargin
@@ -62,8 +77,8 @@ let
     in
     seconds (
       [
-        host.lock_wait
-        host.lock_wait
+        (complete host).lock_wait
+        (complete host).lock_wait
       ]
       ++ there
       ++ there
@@ -106,6 +121,12 @@ let
       stackctl = escape.program "${programs}/stackctl";
       stack_audit = escape.program "${programs}/stack-audit";
       stack_update = escape.program "${programs}/stack-update";
+      alert_timeout = seconds [
+        (complete host).alert.timeout
+        (complete host).alert.timeout
+        (complete host).alert.timeout
+        alertMargin
+      ];
     };
 in
 {
@@ -167,7 +188,7 @@ in
           update_stop_timeout = seconds (wayBack entry);
           stop_timeout = seconds [
             stopBound
-            host.lock_wait
+            (complete host).lock_wait
           ];
         };
     in

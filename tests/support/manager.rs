@@ -30,12 +30,27 @@ impl Manager {
 
     /// The same, with another `PATH` for the manager, its units and [`Manager::command`].
     pub fn start_with_path(path: &OsStr) -> Self {
+        Self::launch(path, &[])
+    }
+
+    /// The same as [`Manager::start`], with unit files that are in the owner directory from the start. It answers, but
+    /// need not have finished its startup.
+    pub fn start_with_units(units: &[(&str, &str)]) -> Self {
+        Self::launch(&std::env::var_os("PATH").unwrap(), units)
+    }
+
+    fn launch(path: &OsStr, units: &[(&str, &str)]) -> Self {
+        let seed = TempDir::new().unwrap();
+        for (name, text) in units {
+            write(seed.path().join(name), text);
+        }
         // Socket paths are at most 107 bytes long: a short name in the temporary directory.
         let dir = tempfile::Builder::new().prefix("sw").tempdir().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/manager");
         let mut guard = Command::new(script)
             .arg(dir.path())
             .env("PATH", path)
+            .env("UNITS", seed.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // Ctrl-C is for the test program; the guard then sees its pipe close, and cleans up.

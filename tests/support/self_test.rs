@@ -35,6 +35,17 @@ fn units_and_commands_share_one_environment() {
 }
 
 #[test]
+fn units_that_are_there_from_the_start_belong_to_the_startup() {
+    let manager = Manager::start_with_units(&[
+        ("default.target.d/early.conf", "[Unit]\nWants=early.service\n"),
+        ("early.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"),
+    ]);
+    wait_for("it is started", DEADLINE, || {
+        (manager.property("early.service", "ActiveState") == "active").then_some(())
+    });
+}
+
+#[test]
 fn the_unit_path_has_systemd_s_order() {
     let manager = Manager::start();
     let transient = manager.runtime().join("systemd/transient");

@@ -17,7 +17,12 @@
     settings = {
       lock_wait = "10min";
       reload_grace = "2min";
+      alert.daily = true;
     };
+    alert.command = [
+      "/usr/bin/logger"
+      "--tag=stacks"
+    ];
     update = {
       enable = true;
       onCalendar = "Sun 05:00";
