@@ -205,6 +205,7 @@ pub fn verdict(dirs: &Dirs) -> Result<(Audit, Verdict), LockError> {
         trigger: Trigger::Manual,
         dry_run: false,
         changed: false,
+        podman: false,
         stacks: std::iter::empty().collect(),
     };
     let audit = audit::audit(dirs, &options)?;

@@ -76,6 +76,16 @@ pub struct Locked {
     _lock: Lock,
 }
 
+/// What a look at a stack's lock saw. Two looks that are equal and both free say that no transaction was under way
+/// between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peek {
+    /// When the lock file was written last: at the beginning and the end of every transaction.
+    written: Option<SystemTime>,
+    /// Whether somebody held the lock.
+    pub held: bool,
+}
+
 /// Proof that this process is the only one that does something for all stacks of this user. Let go of when it is
 /// dropped.
 #[derive(Debug)]
@@ -119,6 +129,18 @@ impl Locked {
         let what = format!("stack {stack}");
         let lock = Lock::take(dirs, &format!("{stack}.lock"), &what, verb, patience, interrupt, waiting)?;
         Ok(Self { stack: stack.clone(), _lock: lock })
+    }
+
+    /// Looks whether somebody is at work on `stack`, and takes nothing.
+    #[must_use]
+    pub fn peek(dirs: &Dirs, stack: &StackName) -> Peek {
+        let path = dirs.run().join("locks").join(format!("{stack}.lock"));
+        let Ok(metadata) = fs::symlink_metadata(&path) else { return Peek { written: None, held: false } };
+        // The holder writes its name; one that was killed leaves it, and only then the lock itself must be tried.
+        let held = metadata.len() > 0
+            && open(&path)
+                .is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)));
+        Peek { written: metadata.modified().ok(), held }
     }
 
     /// The stack that is locked.

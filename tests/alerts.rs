@@ -110,6 +110,7 @@ impl Host {
             stacks: [StackName::parse("web").unwrap()].into(),
             units: [UnitName::parse("web.service").unwrap()].into(),
             counts: Counts::default(),
+            podman_asked: None,
             passed: BTreeMap::new(),
             findings: Vec::<Finding>::deserialize(findings).unwrap(),
             healed: Vec::new(),

@@ -4,6 +4,8 @@
 //! - `files/` is laid over the base's: `config`, `run`, `data`, `etc`, `usr` of a user, and `store` for a generation's files;
 //! - `case.json` says what it breaks, what is taken away, what a directory in git cannot hold, and, as a merge patch (RFC
 //!   7386) on the base's `manager.json`, what the manager says;
+//! - `podman/` is what podman says, in its own words: `ps.json`, `inspect.json`, what compose would hash a stack's services
+//!   to, `hashes.json`, or, in `failed.txt`, why it does not answer; without it there are no containers;
 //! - `expected.json` is the report, with `@root@` for the directory of the tree.
 //!
 //! `STACKWARDEN_BLESS=1` writes the expected reports anew, `STACKWARDEN_BLESS=base` the base itself, from the shipped units
@@ -22,6 +24,8 @@ mod base;
 mod case;
 #[path = "golden/manager.rs"]
 mod manager;
+#[path = "golden/podman.rs"]
+mod podman;
 
 mod support;
 

@@ -241,7 +241,7 @@ fn audit_reports() {
     let finding = json!({
         "severity": "page", "check": "drop-in-unexpected", "status": "broken", "stack": "web",
         "unit": "web.service", "path": "/x.conf", "state": "on-disk", "expected": "a", "seen": "b", "next": "c",
-        "documentation": "docs/handbook.md#drop-in-unexpected"
+        "documentation": "docs/handbook.md#drop-in-unexpected", "as_of": "2026-02-13T09:45:00.000Z"
     });
     let report = json!({
         "version": 1, "run": "0123456789abcdef", "trigger": "path",
@@ -252,6 +252,7 @@ fn audit_reports() {
         },
         "stacks": ["web"], "units": ["web.service"],
         "counts": {"passed": 1, "page": 1, "ticket": 0, "info": 0, "unknown": 0},
+        "podman_asked": "2026-02-13T09:45:00.000Z",
         "passed": {"unit-missing": 1}, "findings": [finding],
         "healed": [{"action": "daemon-reload", "findings": [finding]}],
         "reload_blocked_by": ["fragment-content of web.service"], "notes": ["a note"]

@@ -38,6 +38,17 @@ macro_rules! checks {
             /// Every check, in the order of the handbook.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
+            /// Those that need podman's answer.
+            pub const RUNNING: &[Self] = &[
+                Self::RunningStale,
+                Self::ContainersUnowned,
+                Self::StackDown,
+                Self::StackUnhealthy,
+                Self::LabelMismatch,
+                Self::ProviderMismatch,
+                Self::HealthTimerMissing,
+            ];
+
             /// The stable id, in kebab case.
             #[must_use]
             pub const fn id(self) -> &'static str {
@@ -77,6 +88,17 @@ checks! {
     ShadowedCopy = "shadowed-copy", Ticket, "another directory of the search path has a copy that loses";
     UnitNotEnabled = "unit-not-enabled", Ticket, "a link that enables the unit is not as declared";
     UnitFailed = "unit-failed", Page, "a declared unit is failed";
+    RunningStale = "running-stale", Ticket, "what runs was not made from what is declared: inputs changed since the last apply, or a container's config hash is another";
+    ContainersUnowned = "containers-unowned", Page, "containers of a stack run while its unit is failed, inactive or not declared";
+    StackDown = "stack-down", Page, "the unit is active, and containers of the stack do not run";
+    StackUnhealthy = "stack-unhealthy", Page, "the unit is active, and a container of the stack is unhealthy";
+    LabelMismatch = "label-mismatch", Page, "a running container of the stack does not carry the label of the stack's unit";
+    ProviderMismatch = "provider-mismatch", Page, "containers of the stack were made by another compose provider than the pinned one";
+    ProjectCollision = "project-collision", Page, "two stacks share a compose project, so that one would remove the other's containers";
+    SecretMissing = "secret-missing", Page, "an env file is missing, unreadable or malformed";
+    SecretExposed = "secret-exposed", Page, "others can read or replace an env file";
+    SecretFallback = "secret-fallback", Ticket, "the deprecated fallback of an env file is in use";
+    HealthTimerMissing = "health-timer-missing", Page, "a container stays `starting`, and its health check has never run";
     InventoryUnsealed = "inventory-unsealed", Ticket, "an inventory file was edited and the units do not follow yet";
     OrphanUnit = "orphan-unit", Ticket, "a unit of ours is on disk or loaded, and its stack is no longer declared";
     WatcherDead = "watcher-dead", Page, "a shipped path or timer unit is not loaded, enabled and waiting";

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
+use super::carry::carry;
 use super::check::Check;
 use super::declaration::Declaration;
 use super::finding::{Finding, State, Verdicts};
@@ -26,16 +27,22 @@ pub(super) struct Outcome {
     healed: Vec<Healed>,
     units: BTreeSet<UnitName>,
     reload_blocked_by: Vec<String>,
+    podman_asked: Option<String>,
 }
 
 /// The report on one observation, with the repairs that an audit would make: a pure function, which `--dry-run` prints.
 #[must_use]
 pub fn preview(dirs: &Dirs, declaration: &Declaration, world: &World) -> Report {
-    let options =
-        Options { trigger: Trigger::Manual, dry_run: true, changed: false, stacks: BTreeSet::new() };
+    let options = Options {
+        trigger: Trigger::Manual,
+        dry_run: true,
+        changed: false,
+        podman: true,
+        stacks: BTreeSet::new(),
+    };
     let judgement = judge(dirs, declaration, world);
     let plan = heal::plan(dirs, &judgement, declaration, world, false);
-    let outcome = conclude(judgement, world, declaration, plan.actions, plan.blocked_by, true);
+    let outcome = conclude(judgement, world, declaration, plan.actions, plan.blocked_by, None, true);
     report(&options, Trigger::Manual, world.answers.now, declaration, outcome, Vec::new())
 }
 
@@ -46,9 +53,11 @@ pub(super) fn conclude(
     declaration: &Declaration,
     done: Vec<(Action, Vec<Finding>)>,
     blocked_by: Vec<String>,
+    last: Option<&Report>,
     dry_run: bool,
 ) -> Outcome {
     let mut verdicts = judgement.settled(world, declaration.host.reload_grace.duration());
+    let podman_asked = carry(&mut verdicts, last, Some(world));
     heal::explain_block(&mut verdicts.findings, &blocked_by);
     let still: BTreeSet<_> = verdicts.findings.iter().map(Finding::identity).collect();
     let healed = done
@@ -59,11 +68,17 @@ pub(super) fn conclude(
         })
         .filter(|healed| !healed.findings.is_empty())
         .collect();
-    Outcome { verdicts, healed, units: world.units.keys().cloned().collect(), reload_blocked_by: blocked_by }
+    let units = world.units.keys().cloned().collect();
+    Outcome { verdicts, healed, units, reload_blocked_by: blocked_by, podman_asked }
 }
 
 /// Without a manager only the declaration itself can be judged.
-pub(super) fn unreachable_manager(dirs: &Dirs, declaration: &Declaration, error: &BusError) -> Outcome {
+pub(super) fn unreachable_manager(
+    dirs: &Dirs,
+    declaration: &Declaration,
+    error: &BusError,
+    last: Option<&Report>,
+) -> Outcome {
     let mut verdicts = Verdicts::default();
     declaration.judge(dirs, &mut verdicts);
     verdicts.record(
@@ -75,8 +90,15 @@ pub(super) fn unreachable_manager(dirs: &Dirs, declaration: &Declaration, error:
                 .next("systemctl status \"user@$(id -u).service\"; loginctl enable-linger \"$USER\""),
         ),
     );
+    let podman_asked = carry(&mut verdicts, last, None);
     verdicts.sort();
-    Outcome { verdicts, healed: Vec::new(), units: BTreeSet::new(), reload_blocked_by: Vec::new() }
+    Outcome {
+        verdicts,
+        healed: Vec::new(),
+        units: BTreeSet::new(),
+        reload_blocked_by: Vec::new(),
+        podman_asked,
+    }
 }
 
 /// The report on an outcome.
@@ -88,7 +110,13 @@ pub(super) fn report(
     outcome: Outcome,
     notes: Vec<String>,
 ) -> Report {
-    let Outcome { verdicts: Verdicts { mut findings, passed }, healed, units, reload_blocked_by } = outcome;
+    let Outcome {
+        verdicts: Verdicts { mut findings, passed },
+        healed,
+        units,
+        reload_blocked_by,
+        podman_asked,
+    } = outcome;
     let wanted = |stack: &Option<StackName>| {
         options.stacks.is_empty() || stack.as_ref().is_none_or(|stack| options.stacks.contains(stack))
     };
@@ -122,6 +150,7 @@ pub(super) fn report(
         stacks,
         units,
         counts,
+        podman_asked,
         passed,
         findings,
         healed,

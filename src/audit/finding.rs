@@ -58,6 +58,9 @@ pub struct Finding {
     pub next: String,
     /// The section of the operator's handbook.
     pub documentation: String,
+    /// When it was found, if that was in an earlier audit: what podman was asked then was not asked again since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }
 
 impl Finding {
@@ -76,6 +79,7 @@ impl Finding {
             seen: String::new(),
             next: String::new(),
             documentation: format!("docs/handbook.md#{check}"),
+            as_of: None,
         }
     }
 
@@ -141,9 +145,10 @@ impl Finding {
             Status::Unknown => " (could not be checked)",
         };
         let mut line = format!(
-            "{}: {}{status}: expected {}, saw {}",
+            "{}: {}{status}{}: expected {}, saw {}",
             self.object(),
             self.check,
+            self.as_of.as_ref().map_or_else(String::new, |time| format!(" (as of {time})")),
             self.expected,
             self.seen
         );

@@ -5,7 +5,7 @@ use super::definition::{self, Pending};
 use super::finding::Verdicts;
 use super::watches;
 use super::world::World;
-use super::{drop_ins, enablement, fragment, host, units};
+use super::{containers, drop_ins, enablement, fragment, host, inputs, secrets, units};
 use crate::dirs::Dirs;
 use crate::systemd::settings::specifier::Context;
 
@@ -37,6 +37,9 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
     enablement::orphans(declaration, world, dirs, verdicts);
     enablement::watchers(declaration, world, verdicts);
     host::judge(world, dirs, verdicts);
+    secrets::judge(world, verdicts);
+    inputs::judge(world, verdicts);
+    containers::judge(declaration, world, verdicts);
     judgement.watches = watches::plan(world, dirs, verdicts);
     judgement
 }

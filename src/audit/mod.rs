@@ -1,7 +1,9 @@
 //! The auditor: observe, judge, heal, observe again, report. Judging is pure; one file per family of invariants.
 
+mod carry;
 mod check;
 mod conclude;
+mod containers;
 mod declaration;
 mod definition;
 mod drop_ins;
@@ -11,10 +13,13 @@ pub mod fingerprint;
 mod fragment;
 mod heal;
 mod host;
+mod inputs;
 mod judge;
 pub mod quiet;
 mod report;
 mod run;
+mod running;
+mod secrets;
 pub mod settle;
 mod state;
 mod units;
@@ -29,6 +34,7 @@ pub use heal::{Action, Plan};
 pub use judge::{Judgement, judge};
 pub use report::{Counts, Healed, Report, Thresholds, Trigger};
 pub use run::{Audit, Options, audit};
+pub use running::{Asked, StackSeen, Stacks};
 pub use state::last;
 pub(crate) use units::failure;
 pub use world::{ALERTS, Answers, Owned, Seen, World, with_instances};

@@ -94,6 +94,9 @@ pub struct Report {
     pub units: BTreeSet<UnitName>,
     /// The totals.
     pub counts: Counts,
+    /// When podman was asked for what is said here of running containers; none if that is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub podman_asked: Option<String>,
     /// How often each check passed.
     pub passed: BTreeMap<Check, u32>,
     /// What is broken or unknown now, the gravest first.
@@ -184,6 +187,7 @@ impl Report {
             }
             lines.push(format!("         expected  {}", finding.expected));
             lines.push(format!("         seen      {}", finding.seen));
+            lines.extend(finding.as_of.iter().map(|time| format!("         as of     {time}")));
             if !finding.next.is_empty() {
                 lines.push(format!("         next      {}", finding.next));
             }
@@ -261,6 +265,7 @@ impl Report {
             stacks: BTreeSet::new(),
             units: BTreeSet::new(),
             counts: Counts::default(),
+            podman_asked: None,
             passed: BTreeMap::new(),
             findings: Vec::new(),
             healed: Vec::new(),

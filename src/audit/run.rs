@@ -12,6 +12,7 @@ use super::finding::Finding;
 use super::heal::{self, Action};
 use super::judge::judge;
 use super::report::{Report, Trigger};
+use super::running::Stacks;
 use super::settle::{Looked, Seen};
 use super::world::World;
 use super::{fingerprint, quiet, state, watches};
@@ -45,6 +46,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Files of ours were just changed: reload, if it is safe, whatever the findings say.
     pub changed: bool,
+    /// Ask podman what runs. An audit that a file change started does not: it carries on what was found last.
+    pub podman: bool,
     /// Report these stacks only; all if empty.
     pub stacks: BTreeSet<StackName>,
 }
@@ -105,21 +108,26 @@ pub fn audit(dirs: &Dirs, options: &Options) -> Result<Audit, LockError> {
     let mut alone = None;
     if !options.dry_run {
         alone = take_turn(dirs, &mut notes)?;
-        notes.extend(state::last_report(dirs).err());
         notes.extend(Seen::set_damaged_aside(dirs).err());
     }
+    let carried = last_report(dirs, options, &mut notes);
     let mut declaration = Declaration::load(dirs);
     if !options.dry_run && declaration.seals.shipped.is_some() {
         notes.extend(make_watched(dirs));
     }
-    let mut work = Work { dirs, options, last: Seen::load_last(dirs), notes };
+    // Only once in an audit, however often it looks at the units.
+    let ask = options.podman && trigger != Trigger::Path && manager.is_ok();
+    let mut work = Work { dirs, options, ask, carried, last: Seen::load_last(dirs), notes };
     let outcome = match &mut manager {
         Ok(manager) => work.rounds(manager, &mut declaration),
         Err(error) => Err(error.clone()),
     };
     let (outcome, looked) = match outcome {
         Ok((outcome, looked)) => (outcome, Some(looked)),
-        Err(error) => (unreachable_manager(dirs, &declaration, &error), None),
+        Err(error) => {
+            let carried = work.carried.as_ref();
+            (unreachable_manager(dirs, &declaration, &error, carried), None)
+        }
     };
     let Work { last, notes, .. } = work;
     let report = report(options, trigger, started, &declaration, outcome, notes);
@@ -168,10 +176,23 @@ fn triggered(manager: &Manager, seemingly: Trigger) -> Trigger {
     manager.job_trigger(&unit).map_or(seemingly, |trigger| Trigger::of(trigger.as_ref()))
 }
 
+/// The last report, for what is carried on of it. A damaged one is told of and, unless this run only looks, set aside.
+fn last_report(dirs: &Dirs, options: &Options, notes: &mut Vec<String>) -> Option<Report> {
+    if options.dry_run {
+        return state::last(dirs).ok();
+    }
+    state::last_report(dirs).unwrap_or_else(|problem| {
+        notes.push(problem);
+        None
+    })
+}
+
 /// What an audit works with.
 struct Work<'a> {
     dirs: &'a Dirs,
     options: &'a Options,
+    ask: bool,
+    carried: Option<Report>,
     last: Option<Seen>,
     notes: Vec<String>,
 }
@@ -188,12 +209,13 @@ impl Work<'_> {
         let mut directories = directories(self.dirs, &manager.state()?.unit_path);
         let mut reload_failed = false;
         let mut round = 0;
+        let mut stacks = Stacks::observe(self.dirs, declaration, self.ask);
         loop {
             round += 1;
             let before = fingerprint::take(&directories);
             let looked = Looked { fingerprint: before, directories: directories.clone() };
             self.leave(&looked);
-            let world = World::observe(self.dirs, declaration, manager)?;
+            let world = World::observe(self.dirs, declaration, manager, stacks)?;
             let judgement = judge(self.dirs, declaration, &world);
             let changed = self.options.changed && done.is_empty();
             let mut plan = heal::plan(self.dirs, &judgement, declaration, &world, changed);
@@ -223,12 +245,14 @@ impl Work<'_> {
             if round < ROUNDS && (acted || moved) {
                 *declaration = Declaration::load(self.dirs);
                 directories = self::directories(self.dirs, &world.answers.manager.unit_path);
+                stacks = world.stacks.with_files_of(self.dirs, declaration);
                 continue;
             }
             if dry_run {
                 done = plan.actions;
             }
-            let outcome = conclude(judgement, &world, declaration, done, plan.blocked_by, dry_run);
+            let carried = self.carried.as_ref();
+            let outcome = conclude(judgement, &world, declaration, done, plan.blocked_by, carried, dry_run);
             return Ok((outcome, looked));
         }
     }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use fs_err as fs;
 
 use super::declaration::{Declaration, DeclaredUnit};
+use super::running::Stacks;
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{ReadError, kind_of, read_bounded};
@@ -51,6 +52,8 @@ pub struct World {
     pub search_path: SearchPath,
     /// The declared units, and the instances of declared templates that are loaded.
     pub units: BTreeMap<UnitName, Seen>,
+    /// The stacks themselves: their files, and what podman runs of them.
+    pub stacks: Stacks,
 }
 
 /// One declared unit, as it was seen.
@@ -90,7 +93,12 @@ impl World {
     ///
     /// # Errors
     /// The manager did not answer. That one unit could not be read is a value.
-    pub fn observe(dirs: &Dirs, declaration: &Declaration, manager: &Manager) -> Result<Self, BusError> {
+    pub fn observe(
+        dirs: &Dirs,
+        declaration: &Declaration,
+        manager: &Manager,
+        mut stacks: Stacks,
+    ) -> Result<Self, BusError> {
         let state = manager.state()?;
         let listed = manager.loaded_units()?;
         let declared = with_instances(declaration, &listed);
@@ -103,12 +111,19 @@ impl World {
             lingering: lingering(dirs),
             now: SystemTime::now(),
         };
-        Ok(Self::assemble(dirs, declared, answers))
+        // What podman said was before what the manager says now: whose stack was worked on between is not judged.
+        stacks.look_again(dirs);
+        Ok(Self::assemble(dirs, declared, answers, stacks))
     }
 
     /// Puts what the manager said together with what is on disk.
     #[must_use]
-    pub fn assemble(dirs: &Dirs, declared: BTreeMap<UnitName, DeclaredUnit>, mut answers: Answers) -> Self {
+    pub fn assemble(
+        dirs: &Dirs,
+        declared: BTreeMap<UnitName, DeclaredUnit>,
+        mut answers: Answers,
+        stacks: Stacks,
+    ) -> Self {
         let search_path = SearchPath::scan(answers.manager.unit_path.iter().cloned());
         let units = declared
             .into_iter()
@@ -125,7 +140,7 @@ impl World {
                 (name, seen)
             })
             .collect();
-        Self { answers, search_path, units }
+        Self { answers, search_path, units, stacks }
     }
 
     /// Whose directory a file of the search path lies in.

@@ -50,6 +50,7 @@ fn work(arguments: Arguments) -> Result<Code, Error> {
         trigger: Trigger::from_env(),
         dry_run: arguments.dry_run,
         changed: false,
+        podman: true,
         stacks: arguments.stacks.into_iter().collect(),
     };
     let audit = audit::audit(&dirs, &options)?;

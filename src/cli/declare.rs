@@ -160,6 +160,14 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 const AUDIT: &str = "stack-audit.service";
 const SETTLE: &str = "stack-audit-settle.service";
 
+/// What a declaration may be made without: it is needed when the stack starts.
+const ADVICE: &[audit::Check] = &[
+    audit::Check::LingerDisabled,
+    audit::Check::SecretMissing,
+    audit::Check::SecretExposed,
+    audit::Check::SecretFallback,
+];
+
 /// What the verbs work on.
 struct Place {
     dirs: Dirs,
@@ -216,7 +224,8 @@ fn look(
     units: &[UnitName],
     changed: bool,
 ) -> Result<Code, Error> {
-    let options = Options { trigger: Trigger::Manual, dry_run: false, changed, stacks: BTreeSet::new() };
+    let options =
+        Options { trigger: Trigger::Manual, dry_run: false, changed, podman: false, stacks: BTreeSet::new() };
     let audit = audit::audit(&place.dirs, &options)?;
     audit.keep(&place.dirs)?;
     let mut report = audit.report;
@@ -225,8 +234,10 @@ fn look(
         let of_unit = finding.unit.as_ref().is_some_and(|unit| units.contains(unit));
         let of_host =
             matches!(finding.check, audit::Check::LingerDisabled | audit::Check::ManagerUnreachable);
-        // That a stack was failed before is not the outcome of this command.
-        (of_stack || of_unit || of_host) && finding.check != audit::Check::UnitFailed
+        // What a stack did before is not the outcome of this command.
+        let before =
+            finding.check == audit::Check::UnitFailed || audit::Check::RUNNING.contains(&finding.check);
+        (of_stack || of_unit || of_host) && !before
     });
     report.counts = Report::count(&report.passed, &report.findings);
     for finding in &report.findings {
@@ -235,8 +246,8 @@ fn look(
     for note in &report.notes {
         tracing::warn!("{note}");
     }
-    // Lingering is advice here; everything else that is left says that the command did not reach its end.
-    report.findings.retain(|finding| finding.check != audit::Check::LingerDisabled);
+    // These are advice here; everything else that is left says that the command did not reach its end.
+    report.findings.retain(|finding| !ADVICE.contains(&finding.check));
     report.counts = Report::count(&report.passed, &report.findings);
     let code = report.code(false);
     if changed && !report.reload_blocked_by.is_empty() {
@@ -384,8 +395,13 @@ fn remove(place: &Place, stack: &StackName, down: bool) -> Result<Code, Error> {
 
 fn repair_preview(place: &Place, stack: StackName) -> Result<Code, Error> {
     Inventory::load_stack(&place.dirs, &stack)?;
-    let options =
-        Options { trigger: Trigger::Manual, dry_run: true, changed: false, stacks: BTreeSet::from([stack]) };
+    let options = Options {
+        trigger: Trigger::Manual,
+        dry_run: true,
+        changed: false,
+        podman: false,
+        stacks: BTreeSet::from([stack]),
+    };
     let report = audit::audit(&place.dirs, &options)?.report;
     for finding in report.findings.iter().filter(|finding| finding.state == audit::State::OnDisk) {
         output::print(&format!("would mend {}", finding.line()))?;

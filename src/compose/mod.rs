@@ -6,9 +6,11 @@ mod error;
 mod model;
 mod overlay;
 mod provider;
+mod secrets;
 
 pub use env_files::{EnvFiles, Secret};
 pub use error::ComposeError;
 pub use model::{Model, Service};
 pub use overlay::{LABEL, Overlay};
 pub use provider::{Compose, find_provider};
+pub use secrets::{Flaw, FlawKind};

@@ -33,6 +33,8 @@ pub struct Service {
     pub splits_health_check: bool,
     /// The service whose network its containers share.
     pub network_of: Option<String>,
+    /// Whether its containers are made with another container's id: they share its network, processes or volumes.
+    pub is_tied: bool,
     /// Whether containers are to be pulled anew at every start.
     pub pull_policy: Option<String>,
 }
@@ -91,6 +93,10 @@ impl Service {
             splits_health_check: value.pointer("/healthcheck/test").is_some_and(is_split),
             network_of: text("network_mode")
                 .and_then(|mode| mode.strip_prefix("service:").map(str::to_owned)),
+            is_tied: ["network_mode", "ipc", "pid"]
+                .iter()
+                .any(|key| text(key).is_some_and(|mode| mode.starts_with("service:")))
+                || value.get("volumes_from").is_some_and(|volumes| !volumes.is_null()),
             pull_policy: text("pull_policy"),
         }
     }
@@ -162,6 +168,7 @@ mod tests {
         assert_eq!(docker.awaited_healthy().collect::<Vec<_>>(), ["db"]);
         assert_eq!(docker.images(), BTreeMap::from([("a:1", vec!["web"]), ("b:1", vec!["db"])]));
         assert_eq!(docker.services["own"].network_of.as_deref(), Some("web"));
+        assert!(docker.services["own"].is_tied && !docker.services["web"].is_tied);
         assert_eq!(podman.project, None);
         assert_eq!(podman.services["web"].replicas, 3);
         assert_eq!(podman.services["web"].depends_on["db"], "service_started");

@@ -32,6 +32,20 @@ impl Overlay {
         Self::put(dirs, stack, suffix, &content(stack, model, &BTreeSet::new()))
     }
 
+    /// As [`Overlay::write`], for services that are known by name: for asking what an apply would make.
+    ///
+    /// # Errors
+    /// The runtime directory cannot be written.
+    pub fn of_services<'a>(
+        dirs: &Dirs,
+        stack: &StackName,
+        services: impl IntoIterator<Item = &'a String>,
+    ) -> Result<Self, WriteError> {
+        let services = services.into_iter().map(|name| (name.clone(), Service::default())).collect();
+        let model = Model { project: None, services, pulls_by_policy: false };
+        Self::put(dirs, stack, "asked", &content(stack, Some(&model), &BTreeSet::new()))
+    }
+
     /// As [`Overlay::write`], and takes their network from the services `detached`.
     ///
     /// # Errors

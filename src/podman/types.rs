@@ -108,6 +108,18 @@ impl Container {
         self.service().is_some() && self.label(ONE_OFF_LABEL) != Some("True")
     }
 
+    /// Whether its health check has not said its word yet, in the words of `podman ps`.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        self.status.contains("(starting)")
+    }
+
+    /// Whether its health check fails, in the words of `podman ps`.
+    #[must_use]
+    pub fn is_unhealthy(&self) -> bool {
+        self.status.contains("(unhealthy)")
+    }
+
     /// Whether a process of it may be alive.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -174,6 +186,8 @@ pub struct State {
     /// Whether the kernel killed it for want of memory.
     #[serde(rename = "OOMKilled")]
     pub oom_killed: bool,
+    /// Whether somebody asked podman to stop it.
+    pub stopped_by_user: bool,
     /// Why it could not be started.
     pub error: String,
     /// Its health, if it has a health check.

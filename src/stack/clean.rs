@@ -28,9 +28,7 @@ pub fn clean(context: &Context, prepared: &Prepared, overlay: &Overlay) -> Resul
         .filter(|container| container.project() == Some(prepared.project.as_str()))
         .filter(|container| container.is_of_a_service() && container.is_running())
         // The words of `podman ps`: only what is not healthy is worth a closer look.
-        .filter(|container| {
-            container.status.contains("(starting)") || container.status.contains("(unhealthy)")
-        })
+        .filter(|container| container.is_starting() || container.is_unhealthy())
         .collect();
     if own.is_empty() {
         return Ok(done);

@@ -1,17 +1,18 @@
 //! What is remembered of a stack: what it was last applied with. The published form is
-//! `docs/schema/stack-state.schema.json`.
+//! `docs/schema/state.schema.json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use super::preflight::Prepared;
+use crate::compose::EnvFiles;
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{Document, ReadError, read_bounded};
-use crate::inventory::ProviderKind;
+use crate::inventory::{Declared, ProviderKind};
 use crate::names::StackName;
 use crate::podman::Container;
 use crate::records;
@@ -56,6 +57,9 @@ pub struct Applied {
     pub key: Sha256,
     /// The config hash that each service's containers carry.
     pub services: BTreeMap<String, String>,
+    /// The services whose hash also depends on another container's id, which compose itself does not tell.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tied: BTreeSet<String>,
 }
 
 impl Applied {
@@ -71,6 +75,13 @@ impl Applied {
             compose_files: digests(compose_files, Sha256::of),
             env_files: digests(env_files, |content| keyed(&key, content)),
             key,
+            tied: prepared
+                .model
+                .services
+                .iter()
+                .filter(|(_, service)| service.is_tied)
+                .map(|(name, _)| name.clone())
+                .collect(),
             services: containers
                 .iter()
                 .filter(|container| container.is_of_a_service())
@@ -80,6 +91,38 @@ impl Applied {
                 .collect(),
         }
     }
+}
+
+impl Applied {
+    /// What of the inputs is not what it was when they were applied, each in a few words. Both sides are only named:
+    /// what is in an env file is never shown.
+    #[must_use]
+    pub fn changes(&self, inventory_file: &Path, declared: &Declared) -> Vec<String> {
+        let entry = &declared.entry;
+        let files: Vec<PathBuf> = entry.compose_files().collect();
+        let compose_files = digests(files.iter().map(PathBuf::as_path), Sha256::of);
+        let env_files = digests(EnvFiles::of(entry).paths(), |content| keyed(&self.key, content));
+        let mut changes = Vec::new();
+        if self.inventory != declared.sha256 {
+            changes.push(format!("{} was edited", inventory_file.display()));
+        }
+        changes.extend(differences(&self.compose_files, &compose_files));
+        changes.extend(differences(&self.env_files, &env_files));
+        changes
+    }
+}
+
+fn differences(before: &BTreeMap<PathBuf, Sha256>, now: &BTreeMap<PathBuf, Sha256>) -> Vec<String> {
+    let paths: BTreeSet<&PathBuf> = before.keys().chain(now.keys()).collect();
+    paths
+        .into_iter()
+        .filter_map(|path| match (before.get(path), now.get(path)) {
+            (Some(before), Some(now)) if before == now => None,
+            (Some(_), Some(_)) => Some(format!("{} was edited", path.display())),
+            (Some(_), None) => Some(format!("{} is gone or cannot be read", path.display())),
+            (None, _) => Some(format!("{} is new", path.display())),
+        })
+        .collect()
 }
 
 /// The digest of an env file's content.

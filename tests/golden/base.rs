@@ -16,7 +16,7 @@ use stackwarden::seal::Seal;
 use stackwarden::systemd::manager::Manager as Client;
 
 use super::support::Manager;
-use super::{blessing, case, manager};
+use super::{blessing, case, manager, podman};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -35,7 +35,13 @@ pub fn hold() {
     let dirs = case::dirs(real.dir());
     let client = Client::connect(&dirs, DEADLINE).unwrap();
     let declaration = Declaration::load(&dirs);
-    let mut world = World::observe(&dirs, &declaration, &client).unwrap();
+    let mut world = World::observe(
+        &dirs,
+        &declaration,
+        &client,
+        podman::stacks(&case::base(), real.dir(), &dirs, &declaration),
+    )
+    .unwrap();
     world.answers.lingering = Ok(true);
     if again {
         let says = manager::record(&declaration, &world).to_string();

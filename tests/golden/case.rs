@@ -1,6 +1,6 @@
 //! A case: its directory, and the tree that is made of it.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,6 +11,7 @@ use stackwarden::dirs::Dirs;
 use tempfile::TempDir;
 
 use super::manager::answers;
+use super::podman;
 
 /// Stands for the directory of the tree, in file contents, links and reports.
 const ROOT: &str = "@root@";
@@ -52,7 +53,8 @@ impl Case {
 
     fn load(directory: PathBuf) -> Self {
         let description = read_json(&directory.join("case.json"));
-        let known = ["about", "breaks", "manager", "remove", "links", "directories", "fifos", "sparse"];
+        let known =
+            ["about", "breaks", "manager", "remove", "links", "directories", "fifos", "sparse", "modes"];
         for key in description.as_object().unwrap().keys() {
             assert!(known.contains(&key.as_str()), "{}: {key}", directory.display());
         }
@@ -78,6 +80,7 @@ impl Case {
                 trigger: Trigger::Manual,
                 dry_run: true,
                 changed: false,
+                podman: true,
                 stacks: std::collections::BTreeSet::new(),
             };
             audit::audit(&dirs, &options).unwrap().report
@@ -86,7 +89,8 @@ impl Case {
             let declaration = Declaration::load(&dirs);
             let answers = answers(&says, SystemTime::now());
             let units = with_instances(&declaration, &answers.listed);
-            audit::preview(&dirs, &declaration, &World::assemble(&dirs, units, answers))
+            let stacks = podman::stacks(&self.directory, root.path(), &dirs, &declaration);
+            audit::preview(&dirs, &declaration, &World::assemble(&dirs, units, answers, stacks))
         };
         normal(&serde_json::to_value(report).unwrap(), root.path())
     }
@@ -113,6 +117,11 @@ impl Case {
         }
         for path in all("sparse").iter().map(at) {
             fs_err::File::create(room_for(path)).unwrap().set_len(1 << 30).unwrap();
+        }
+        let modes = self.description["modes"].as_object().cloned().unwrap_or_default();
+        for (path, mode) in modes {
+            let mode = u32::from_str_radix(mode.as_str().unwrap(), 8).unwrap();
+            fs_err::set_permissions(root.join(path), std::fs::Permissions::from_mode(mode)).unwrap();
         }
         let links = self.description["links"].as_object().cloned().unwrap_or_default();
         for (path, target) in links {
@@ -170,7 +179,7 @@ fn room_for(path: PathBuf) -> PathBuf {
     path
 }
 
-fn with_root(value: &Value, root: &Path) -> Value {
+pub fn with_root(value: &Value, root: &Path) -> Value {
     serde_json::from_str(&value.to_string().replace(ROOT, root.to_str().unwrap())).unwrap()
 }
 
@@ -178,8 +187,10 @@ fn with_root(value: &Value, root: &Path) -> Value {
 pub fn normal(report: &Value, root: &Path) -> Value {
     let text = report.to_string().replace(root.to_str().unwrap(), ROOT);
     let mut report: Value = serde_json::from_str(&text).unwrap();
-    for key in ["run", "started", "finished"] {
-        report[key] = json!(format!("@{key}@"));
+    for key in ["run", "started", "finished", "podman_asked"] {
+        if !report[key].is_null() {
+            report[key] = json!(format!("@{key}@"));
+        }
     }
     report
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Findings;
-use crate::audit::{Check, Declaration, Finding, Status, World, judge};
+use crate::audit::{Check, Declaration, Finding, Stacks, Status, World, judge};
 use crate::error::chain;
 use crate::exit::Code;
 use crate::names::StackName;
@@ -32,7 +32,9 @@ pub(super) fn check(context: &Context, stack: &StackName, findings: &mut Finding
     let mut declaration = Declaration::load(&context.dirs);
     declaration.units.retain(|name, _| *name == unit);
     declaration.orphans = BTreeMap::new();
-    let world = context.manager().and_then(|manager| World::observe(&context.dirs, &declaration, &manager));
+    let world = context
+        .manager()
+        .and_then(|manager| World::observe(&context.dirs, &declaration, &manager, Stacks::default()));
     match world {
         Ok(world) => {
             let verdicts = judge(&context.dirs, &declaration, &world).verdicts;

@@ -154,10 +154,7 @@ fn running(container: &Inspected, stable_for: Duration, now: SystemTime) -> One 
     match health.status.as_str() {
         "healthy" => One::Good,
         "starting" => {
-            let interval =
-                Duration::from_nanos(u64::try_from(container.config.healthcheck.interval).unwrap_or(0));
-            let late = started.is_some_and(|at| now > at + interval + FIRST_CHECK) && health.log.is_empty();
-            if late {
+            if never_checked(container, now) {
                 return One::NotYet(
                     "stays \"starting\": its health check has never run (podman runs it through systemd-run; is that in PATH?)"
                         .to_owned(),
@@ -176,6 +173,25 @@ fn running(container: &Inspected, stable_for: Duration, now: SystemTime) -> One 
             // A time that cannot be read: the container runs, and more cannot be said.
             None => One::Good,
         },
+    }
+}
+
+/// Whether its health should have been checked by now, and never was.
+#[must_use]
+pub fn never_checked(container: &Inspected, now: SystemTime) -> bool {
+    let interval = Duration::from_nanos(u64::try_from(container.config.healthcheck.interval).unwrap_or(0));
+    let started = parse_time(&container.state.started_at);
+    container.state.health.status == "starting"
+        && container.state.health.log.is_empty()
+        && started.is_some_and(|at| now > at + interval + FIRST_CHECK)
+}
+
+/// Why a container that has ended should not have.
+#[must_use]
+pub fn ended_badly(container: &Inspected) -> Option<String> {
+    match exited(container) {
+        One::Never(why) | One::NotYet(why) => Some(why),
+        One::Good | One::Due(..) | One::Starting(_) => None,
     }
 }
 

@@ -43,3 +43,12 @@ END
 }
 # $STACK's compose file with one service, `it`, given as its mapping.
 put_one() { put one/compose.yml <<<"services: {it: $1}"; }
+
+# broken CODE TEXT…: an audit on demand ends so and tells each of these; whole: it finds nothing.
+broken() {
+    local text
+    assert_exit "$1" user stack-audit
+    for text in "${@:2}"; do assert_contains "$OUT" "$text" 'the report'; done
+    assert_lacks "$OUT" hunter22 'the report'
+}
+whole() { broken 0 'every invariant holds'; }
