@@ -76,7 +76,8 @@ let
       };
 in
 rec {
-  # What is in units/: the shipped units, and those of each stack, with "@stack@" in their names.
+  # What is in units/: the shipped units, and those of each stack, with "@stack@" in their names. What has no
+  # seal is not of a user's manager.
   templates =
     directory:
     let
@@ -85,18 +86,18 @@ rec {
       named = filter (name: entries.${name} == "regular" && match ".+\\.(${types})" name != null) (
         attrNames entries
       );
-      kept =
-        of:
-        listToAttrs (
-          map (name: {
-            inherit name;
-            value = readFile (directory + "/${name}");
-          }) (filter of named)
-        );
+      texts = listToAttrs (
+        map (name: {
+          inherit name;
+          value = readFile (directory + "/${name}");
+        }) named
+      );
+      kept = of: removeAttrs texts (filter (name: !of name) named);
       perStack = name: match ".*@stack@.*" name != null;
+      sealed = name: length (split "@seal@" texts.${name}) > 1;
     in
     {
-      shipped = kept (name: !perStack name);
+      shipped = kept (name: sealed name && !perStack name);
       stack = kept perStack;
     };
 

@@ -4,8 +4,6 @@
 generations_begin() {
     nix_sources_in
     copy_in "$(nix_tool "$SD_SWITCH")" tools
-    # Without this directory nix takes a store below the home directory, and builds in a change root.
-    root install -d -o "$LAB_USER" -g "$LAB_USER" /nix /nix/var /nix/var/nix /nix/store
     put .config/nix/nix.conf <<'END'
 sandbox = false
 substituters =

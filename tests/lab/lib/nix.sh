@@ -59,7 +59,10 @@ copy_in() {
 nix_sources_in() {
     copy_in "$LAB_REPO/nix" src/nix
     copy_in "$LAB_REPO/units" src/units
+    put src/Cargo.toml <"$LAB_REPO/Cargo.toml"
     copy_in "$(nixpkgs_lib)" lib
+    # Without this directory nix takes a store below the home directory, and builds in a change root.
+    root install -d -o "$LAB_USER" -g "$LAB_USER" /nix /nix/var /nix/var/nix /nix/store
 }
 
 # evaluate EXPRESSION: JSON, without a store. $nixpkgsLib is in scope.
