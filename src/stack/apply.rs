@@ -16,6 +16,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::inventory::VerifyMode;
 use crate::names::{StackName, UnitName};
+use crate::podman::Container;
 use crate::progress::Progress;
 use crate::systemd::manager::{JobMode, Verb};
 use crate::systemd::words::{ActiveState, JobType};
@@ -43,28 +44,40 @@ pub fn apply(context: &Context, stack: &StackName) -> Result<(), Error> {
     })
 }
 
-/// Recreates what changed, in a transaction whose images are here already: the part of an apply that an update shares.
+/// Fetches what is missing and recreates what changed: what an apply and an update share. `enter` is told each step.
 ///
 /// # Errors
 /// compose or podman fails, or the state cannot be written.
-pub(crate) fn bring_up(
+pub(crate) fn bring_up<'a>(
     context: &Context,
-    transaction: &mut Transaction<'_>,
+    transaction: &mut Transaction<'a>,
     prepared: &Prepared,
     progress: &mut Progress,
-) -> Result<(), Error> {
+    mut enter: impl FnMut(&mut Transaction<'a>, &'static str) -> Result<(), Error>,
+) -> Result<Vec<Container>, Error> {
     let stack = transaction.stack().clone();
     let overlay = Overlay::write(&context.dirs, &stack, Some(&prepared.model))?;
+
+    enter(transaction, "pull")?;
     for fetched in pull_missing(prepared, &overlay, progress)? {
         transaction.note(&fetched);
     }
     let mut state = remember_project(context, &stack, prepared)?;
+
+    enter(transaction, "clean")?;
     for done in clean(context, prepared, &overlay)? {
         transaction.note(&done);
     }
+    for done in detach(&context.dirs, prepared, &overlay)? {
+        transaction.note(&done);
+    }
+
+    enter(transaction, "apply")?;
+    progress.show("compose up");
     let containers = up(prepared, &overlay, progress)?;
     state.applied = Some(Applied::of(prepared, &containers, &transaction.id()));
-    Ok(state.store(&StackState::path(&context.dirs, &stack))?)
+    state.store(&StackState::path(&context.dirs, &stack))?;
+    Ok(containers)
 }
 
 /// A stop must find what an interrupted start leaves behind.
@@ -88,30 +101,8 @@ fn apply_prepared(
 ) -> Result<String, Error> {
     let stack = transaction.stack().clone();
     let mut progress = Progress::new();
-    let overlay = Overlay::write(&context.dirs, &stack, Some(&prepared.model))?;
-
-    transaction.step("pull")?;
-    for fetched in pull_missing(prepared, &overlay, &mut progress)? {
-        transaction.note(&fetched);
-    }
-
-    let path = StackState::path(&context.dirs, &stack);
-    let mut state = remember_project(context, &stack, prepared)?;
-
-    transaction.step("clean")?;
-    for done in clean(context, prepared, &overlay)? {
-        transaction.note(&done);
-    }
-    for done in detach(&context.dirs, prepared, &overlay)? {
-        transaction.note(&done);
-    }
-
-    transaction.step("apply")?;
-    progress.show("compose up");
-    let containers = up(prepared, &overlay, &mut progress)?;
+    let containers = bring_up(context, transaction, prepared, &mut progress, Transaction::step)?;
     let changed = changes(prepared, &containers);
-    state.applied = Some(Applied::of(prepared, &containers, &transaction.id()));
-    state.store(&path)?;
 
     let services = prepared.model.services.len();
     let summary = format!("applied, {services} services, {changed}");
@@ -185,13 +176,13 @@ fn start_verification(context: &Context, stack: &StackName) {
 }
 
 /// What compose did, in words.
-fn changes(prepared: &Prepared, after: &[crate::podman::Container]) -> String {
+fn changes(prepared: &Prepared, after: &[Container]) -> String {
     let before: std::collections::BTreeSet<&str> =
         prepared.containers.iter().map(|container| container.id.as_str()).collect();
     let new: Vec<&str> = after
         .iter()
         .filter(|container| !before.contains(container.id.as_str()))
-        .map(crate::podman::Container::name)
+        .map(Container::name)
         .collect();
     if new.is_empty() { "no container was replaced".to_owned() } else { format!("new: {}", new.join(", ")) }
 }

@@ -277,7 +277,7 @@ impl Run<'_> {
 
     fn apply(&mut self) -> Result<Seen, Error> {
         let Some(prepared) = &self.prepared else { return Ok(Seen::Failed) };
-        bring_up(self.context, &mut self.transaction, prepared, &mut self.progress)?;
+        bring_up(self.context, &mut self.transaction, prepared, &mut self.progress, |_, _| Ok(()))?;
         Ok(Seen::Done)
     }
 
