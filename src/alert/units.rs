@@ -10,9 +10,7 @@ use crate::systemd::bus::BusError;
 use crate::systemd::loaded::{Detail, LoadedUnit};
 use crate::systemd::manager::Manager;
 use crate::systemd::words::ActiveState;
-
-/// The unit that runs the update units, one after the other.
-const ORCHESTRATOR: &str = "stack-update.service";
+use crate::update::orchestrator::ORCHESTRATOR;
 
 /// The auditor.
 const AUDITOR: &str = "stack-audit.service";

@@ -103,6 +103,7 @@ checks! {
     OrphanUnit = "orphan-unit", Ticket, "a unit of ours is on disk or loaded, and its stack is no longer declared";
     WatcherDead = "watcher-dead", Page, "a shipped path or timer unit is not loaded, enabled and waiting";
     LingerDisabled = "linger-disabled", Page, "the user manager does not run before login";
+    UpdateOverdue = "update-overdue", Ticket, "the last finished update run is older than twice the time between two";
     WatchBudget = "watch-budget", Ticket, "there are more drop-in directories than watches";
 }
 

@@ -5,7 +5,7 @@ use super::definition::{self, Pending};
 use super::finding::Verdicts;
 use super::watches;
 use super::world::World;
-use super::{containers, drop_ins, enablement, fragment, host, inputs, secrets, units};
+use super::{containers, drop_ins, enablement, fragment, host, inputs, secrets, units, updates};
 use crate::dirs::Dirs;
 use crate::systemd::settings::specifier::Context;
 
@@ -40,6 +40,7 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
     secrets::judge(world, verdicts);
     inputs::judge(world, verdicts);
     containers::judge(declaration, world, verdicts);
+    updates::judge(world, verdicts);
     judgement.watches = watches::plan(world, dirs, verdicts);
     judgement
 }

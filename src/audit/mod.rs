@@ -23,6 +23,7 @@ mod secrets;
 pub mod settle;
 mod state;
 mod units;
+mod updates;
 mod watches;
 mod world;
 

@@ -11,7 +11,7 @@ use super::declaration::{Declaration, DeclaredUnit};
 use super::running::Stacks;
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
-use crate::document::{ReadError, kind_of, read_bounded};
+use crate::document::{Document, ReadError, kind_of, read_bounded};
 use crate::error::chain;
 use crate::generation;
 use crate::names::UnitName;
@@ -22,6 +22,7 @@ use crate::systemd::manager::Manager;
 use crate::systemd::search_path::{DirectoryKind, Resolution, SearchPath, kind_of_directory};
 use crate::systemd::settings::compare::{Declared, referenced_units};
 use crate::systemd::settings::specifier::Context;
+use crate::update::orchestrator::{Report, path};
 
 /// The units that send alerts, one instance for each unit that fails. Each lives for milliseconds.
 pub const ALERTS: &str = "stack-alert@.service";
@@ -54,6 +55,8 @@ pub struct World {
     pub units: BTreeMap<UnitName, Seen>,
     /// The stacks themselves: their files, and what podman runs of them.
     pub stacks: Stacks,
+    /// When the last update run over all stacks ended; or why that cannot be told.
+    pub last_update: Result<Option<String>, String>,
 }
 
 /// One declared unit, as it was seen.
@@ -140,7 +143,7 @@ impl World {
                 (name, seen)
             })
             .collect();
-        Self { answers, search_path, units, stacks }
+        Self { answers, search_path, units, stacks, last_update: last_update(dirs) }
     }
 
     /// Whose directory a file of the search path lies in.
@@ -205,6 +208,14 @@ fn aliases(
         .filter_map(|(name, unit)| Some((name, unit.ok()?.id)))
         .filter(|(name, id)| name != id)
         .collect()
+}
+
+fn last_update(dirs: &Dirs) -> Result<Option<String>, String> {
+    match Report::load(&path(dirs)) {
+        Ok(report) => Ok(Some(report.finished)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(chain(&error)),
+    }
 }
 
 /// Whether the user lingers: logind keeps a file for each user who does (logind.conf(5), `sd_uid_get_state(3)`).

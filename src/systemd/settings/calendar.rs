@@ -1,6 +1,7 @@
 //! Calendar events (systemd.time(7)) in the form in which the manager reports them.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 const WEEKDAYS: &[(&str, &str)] = &[
     ("Mon", "Monday"),
@@ -68,6 +69,25 @@ pub fn normalize(text: &str) -> Option<String> {
         Some(format!("{}:{}:{}", field(hour, 0, 23)?, field(minute, 0, 59)?, field(second, 0, 59)?))
     })?;
     Some(format!("{days}{date} {time}{zone}"))
+}
+
+/// The longest time between two events of a calendar event, rounded up to an hour, a day, a week, a month, or a year.
+/// `None` where [`normalize`] says none.
+#[must_use]
+pub fn longest_pause(text: &str) -> Option<Duration> {
+    let normal = normalize(text)?;
+    let mut parts: Vec<&str> = normal.split(' ').filter(|part| *part != "UTC").collect();
+    let hour = parts.pop()?.split(':').next()?;
+    let mut date = parts.pop()?.split('-').skip(1);
+    let (month, day) = (date.next()?, date.next()?);
+    let hours = match (month, day, parts.is_empty(), hour) {
+        ("*", "*", true, "*") => 1,
+        ("*", "*", true, _) => 24,
+        ("*", "*", false, _) => 7 * 24,
+        ("*", ..) => 31 * 24,
+        _ => 366 * 24,
+    };
+    Some(Duration::from_secs(hours * 60 * 60))
 }
 
 /// One field: `*`, or numbers, ranges `a..b` and repetitions `a/n`, separated by commas; in ascending order.
@@ -146,6 +166,23 @@ fn weekdays(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_are_never_told_too_short() {
+        for (text, hours) in [
+            ("*:0/15", 1),
+            ("hourly", 1),
+            ("04:00", 24),
+            ("*-*-* 04,16:00:00 UTC", 24),
+            ("Sun 05:00", 7 * 24),
+            ("Mon..Fri 04:00", 7 * 24),
+            ("monthly", 31 * 24),
+            ("quarterly", 366 * 24),
+        ] {
+            assert_eq!(longest_pause(text), Some(Duration::from_secs(hours * 3600)), "{text}");
+        }
+        assert_eq!(longest_pause("*-*~01"), None);
+    }
     use std::process::Command;
 
     fn systemd_says(text: &str) -> Option<String> {

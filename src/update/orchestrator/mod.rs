@@ -8,3 +8,6 @@ mod table;
 pub use classify::{Verdict, classify};
 pub use report::{Report, StackReport, path};
 pub use run::{Options, run};
+
+/// The unit that runs [`run`].
+pub const ORCHESTRATOR: &str = "stack-update.service";
