@@ -205,10 +205,11 @@ pub fn newest(dirs: &Dirs, stack: &StackName, verbs: &[&str]) -> Option<Record> 
 }
 
 /// The records of a stack with one of the `verbs` that were never closed, the oldest first, and where they are. Their
-/// programs were killed, or run.
+/// programs were killed, or run. A damaged one is passed over if there is a newer one: whoever began that has settled
+/// what was open.
 ///
 /// # Errors
-/// The directory cannot be listed, or a record of the stack cannot be read: it may be one of these.
+/// The directory cannot be listed, or the newest of these records cannot be read: it may be an open one.
 pub fn open_ones(
     dirs: &Dirs,
     stack: &StackName,
@@ -216,7 +217,7 @@ pub fn open_ones(
 ) -> Result<Vec<(Record, PathBuf)>, ReadError> {
     let directory = directory(dirs);
     let paths = json_files(&directory).map_err(|source| ReadError::Io { path: directory.clone(), source })?;
-    let mut open = Vec::new();
+    let (mut open, mut damaged) = (Vec::new(), None);
     for path in paths {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         // Only those that are not updates are told by their name; a number may follow it.
@@ -224,19 +225,18 @@ pub fn open_ones(
             continue;
         }
         match Record::load(&path) {
-            Ok(record)
-                if record.stack == *stack
-                    && record.finished.is_none()
-                    && verbs.contains(&record.verb.as_str()) =>
-            {
-                open.push((record, path));
+            Ok(record) if record.stack == *stack && verbs.contains(&record.verb.as_str()) => {
+                damaged = None;
+                if record.finished.is_none() {
+                    open.push((record, path));
+                }
             }
             Ok(_) => {}
             Err(error) if error.is_missing() => {}
-            Err(error) => return Err(error),
+            Err(error) => damaged = Some(error),
         }
     }
-    Ok(open)
+    damaged.map_or(Ok(open), Err)
 }
 
 /// By name alone: `foo-bar` also has the records of a stack `foo` whose verb would begin with `bar-`; the content
@@ -294,6 +294,25 @@ mod tests {
         assert_eq!(records[0].outcome.as_ref().map(|outcome| outcome.code), Some(0));
         assert_eq!(load(&dirs, None).unwrap().0.len(), 2);
         assert_eq!(newest(&dirs, &stack, &["update"]), None);
+    }
+
+    #[test]
+    fn open_ones_are_found_and_only_the_newest_damaged_one_is_in_the_way() {
+        let home = tempfile::tempdir().unwrap();
+        let dirs = Dirs::below(home.path());
+        let stack = StackName::parse("web").unwrap();
+        let begin = |verb: &str| OpenRecord::begin(&dirs, &stack, verb).unwrap();
+        let damage = |name: &str| crate::atomic::replace(&directory(&dirs).join(name), b"{", 0o600).unwrap();
+        damage("20260101T000000.000Z-web-update.json");
+        assert!(open_ones(&dirs, &stack, &["update"]).is_err());
+        begin("update");
+        begin("rollback").close(&dirs, 0, "done").unwrap();
+        begin("apply");
+        let open = open_ones(&dirs, &stack, &["update", "rollback"]).unwrap();
+        assert_eq!(open.iter().map(|(record, _)| record.verb.as_str()).collect::<Vec<_>>(), ["update"]);
+        damage("99990101T000000.000Z-web-update.json");
+        assert!(open_ones(&dirs, &stack, &["update"]).is_err());
+        assert!(open_ones(&dirs, &stack, &["apply"]).is_ok());
     }
 
     #[test]

@@ -18,8 +18,11 @@ use stackwarden::document::Document;
 use stackwarden::error::chain;
 use stackwarden::inventory::{Entry, Host};
 use stackwarden::names::StackName;
+use stackwarden::records::Record;
 use stackwarden::render::{self, Programs};
 use stackwarden::seal::Seal;
+use stackwarden::stack::StackState;
+use stackwarden::update::orchestrator as update;
 
 /// What the programs take for a file of this kind, and what they would write in turn.
 type Parse = fn(&[u8]) -> Result<Value, String>;
@@ -271,9 +274,73 @@ fn audit_reports() {
     }
 }
 
+fn image() -> Value {
+    json!({"id": "0".repeat(64), "digest": format!("sha256:{}", "1".repeat(64)), "version": "1.2", "revision": "abc"})
+}
+
+fn changed_image() -> Value {
+    let tag = json!({"repository": "docker.io/library/app", "tag": "1"});
+    json!({"reference": "app:1", "tag": tag, "services": ["web"], "old": image(), "new": image()})
+}
+
+#[test]
+fn update_reports() {
+    let stack = json!({
+        "verdict": "rolled-back", "message": "m", "images": [changed_image()], "milliseconds": 7,
+        "next": "stackctl history web"
+    });
+    let report = json!({
+        "version": 1, "started": "2026-02-13T04:00:00.000Z", "finished": "2026-02-13T04:01:00.000Z",
+        "concurrency": 2, "interrupted": false, "broken": {"/x.json": "not valid"}, "stacks": {"web": stack}
+    });
+    hold("update", parse::<update::Report>, &[report]);
+}
+
+#[test]
+fn records() {
+    let least = json!({
+        "version": 1, "stack": "web", "verb": "apply", "pid": 1, "started": "2026-02-13T04:00:00.000Z", "steps": []
+    });
+    let full = json!({
+        "version": 1, "stack": "web", "verb": "update", "unit": "web-update.service", "pid": 1,
+        "started": "2026-02-13T04:00:00.000Z", "finished": "2026-02-13T04:01:00.000Z",
+        "steps": [{"name": "pin", "started": "2026-02-13T04:00:01.000Z", "notes": ["a note"]}],
+        "update": {"images": [changed_image()], "result": "rolled-back"}, "outcome": {"code": 81, "message": "m"}
+    });
+    hold("record", parse::<Record>, &[least, full]);
+}
+
+#[test]
+fn stack_states() {
+    let least = json!({"version": 1, "project": "web", "provider": "docker-compose"});
+    let digest = "a".repeat(64);
+    let tag = json!({"repository": "docker.io/library/app", "tag": "1"});
+    let pinned = json!({"tag": tag, "image": image(), "name": "localhost/stackwarden/web/app:1"});
+    let full = json!({
+        "version": 1, "project": "web", "provider": "podman-compose",
+        "applied": {
+            "record": "r", "at": "2026-02-13T04:00:00.000Z", "inventory": digest, "key": digest,
+            "compose_files": {"/srv/a/compose.yml": digest}, "env_files": {"/srv/a/.env": digest},
+            "services": {"web": "hash"}
+        },
+        "pins": [{"at": "2026-02-13T04:00:00.000Z", "record": "r", "images": {"app:1": pinned}}],
+        "quarantine": {"app:1": {"digest": "sha256:1", "at": "2026-02-13T04:00:00.000Z", "reason": "not healthy"}}
+    });
+    hold("stack-state", parse::<StackState>, &[least, full]);
+}
+
 #[test]
 fn a_newer_version_is_told_apart() {
-    for parse in [parse_entry, parse::<Host>, parse::<Seal>, parse::<Report>] {
+    let ours: [Parse; 7] = [
+        parse_entry,
+        parse::<Host>,
+        parse::<Seal>,
+        parse::<Report>,
+        parse::<update::Report>,
+        parse::<Record>,
+        parse::<StackState>,
+    ];
+    for parse in ours {
         let error = parse(br#"{"version": 2, "new": {}}"#).unwrap_err();
         assert!(error.contains("made by a newer version of this program: \"version\" is 2"), "{error}");
     }

@@ -14,7 +14,7 @@ pub fn history(dirs: &Dirs, stack: Option<&StackName>) -> Result<(Vec<Record>, V
     Ok(records::load(dirs, stack)?)
 }
 
-/// One line per record.
+/// One line per record, and below that of an update one per image.
 #[must_use]
 pub fn text(records: &[Record]) -> String {
     if records.is_empty() {
@@ -33,8 +33,63 @@ pub fn text(records: &[Record]) -> String {
                 }
             };
             let started = record.started.get(..19).unwrap_or(&record.started).replace('T', " ");
-            format!("{started}  {:width$}  {:<8}  {outcome}", record.stack.as_str(), record.verb)
+            let mut line = format!(
+                "{started}  {:width$}  {:<8}  {:>8}  {outcome}",
+                record.stack.as_str(),
+                record.verb,
+                duration(record)
+            );
+            for change in record.update.iter().flat_map(|update| &update.images) {
+                line.push_str("\n    ");
+                line.push_str(&change.line());
+            }
+            line
         })
         .collect();
     lines.join("\n")
+}
+
+/// How long it took; nothing while it is open, or if the clock was set back meanwhile.
+fn duration(record: &Record) -> String {
+    let time = |text: &str| humantime::parse_rfc3339(text).ok();
+    let took = record
+        .finished
+        .as_deref()
+        .and_then(time)
+        .zip(time(&record.started))
+        .and_then(|(end, begin)| end.duration_since(begin).ok());
+    took.map(|took| format!("{:.1} s", took.as_secs_f64())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_update_is_told_with_its_duration_digests_labels_and_reason() {
+        let digest = |letter: &str| format!("sha256:{}", letter.repeat(64));
+        let record = json!({
+            "version": 1, "stack": "web", "verb": "update", "pid": 1, "steps": [],
+            "started": "2026-02-13T04:00:00.000Z", "finished": "2026-02-13T04:01:02.500Z",
+            "update": {"result": "rolled-back", "images": [{
+                "reference": "app:1", "tag": {"repository": "docker.io/library/app", "tag": "1"}, "services": ["web"],
+                "old": {"id": "1", "digest": digest("a"), "version": "1.2", "revision": "0123456789abcdef"},
+                "new": {"id": "2", "digest": digest("b")}
+            }]},
+            "outcome": {"code": 81, "message": "rolled back: not healthy"}
+        });
+        let open = json!({
+            "version": 1, "stack": "db", "verb": "apply", "pid": 7, "started": "2026-02-13T04:00:00.000Z",
+            "steps": [{"name": "pull", "started": ""}]
+        });
+        let records: Vec<Record> =
+            [record, open].map(|record| serde_json::from_value(record).unwrap()).into();
+        assert_eq!(
+            text(&records),
+            "2026-02-13 04:00:00  web  update      62.5 s  exit 81: rolled back: not healthy\n    \
+             app:1 aaaaaaaaaaaa (1.2, 0123456789ab) -> bbbbbbbbbbbb\n\
+             2026-02-13 04:00:00  db   apply               not finished: it was last seen at pull (pid 7)"
+        );
+    }
 }

@@ -150,7 +150,11 @@ impl UpdateError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::NothingChanged { source, .. } => source.code(),
+            // Files of ours that are damaged refuse the update; nothing was written.
+            Self::NothingChanged { source, .. } => match source.code() {
+                Code::Io => Code::Refused,
+                code => code,
+            },
             Self::Later { .. } | Self::GoingDown { .. } => Code::TryLater,
             Self::Offer { .. }
             | Self::Platform { .. }

@@ -14,7 +14,7 @@ use crate::stack::{Context, StackError, StackState, Transaction};
 /// # Errors
 /// It failed; the error says what runs now.
 pub fn update(context: &Context, stack: &StackName) -> Result<(), Error> {
-    settle_before(context, stack)?;
+    settle(context, stack)?;
     Run::begin(context, stack, "update", Goal::Newest)?.begin_steps()
 }
 
@@ -23,13 +23,18 @@ pub fn update(context: &Context, stack: &StackName) -> Result<(), Error> {
 /// # Errors
 /// There is no such set, or it failed; the error says what runs now.
 pub fn rollback(context: &Context, stack: &StackName, to: usize) -> Result<(), Error> {
-    settle_before(context, stack)?;
+    settle(context, stack)?;
     let state = StackState::load_if_any(&context.dirs, stack).map_err(StackError::from)?;
     let pins = state.map(|state| state.pins).unwrap_or_default();
     let there = pins.len().saturating_sub(1);
     let pin = pins.into_iter().nth(to).filter(|_| to > 0);
     let pin = pin.ok_or_else(|| UpdateError::NoPin { stack: stack.clone(), wanted: to, there })?;
     Run::begin(context, stack, "rollback", Goal::Pinned(changes(pin)))?.begin_steps()
+}
+
+fn settle(context: &Context, stack: &StackName) -> Result<(), UpdateError> {
+    settle_before(context, stack)
+        .map_err(|error| UpdateError::NothingChanged { stack: stack.clone(), source: Box::new(error) })
 }
 
 fn changes(pin: Pin) -> Vec<Change> {
