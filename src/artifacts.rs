@@ -16,7 +16,7 @@ use crate::document::{self, ReadError};
 use crate::exit::Code;
 use crate::names::UnitName;
 use crate::render::RenderedUnit;
-use crate::seal::SealedUnit;
+use crate::seal::{self, SealedUnit};
 
 /// Why an artifact could not be put in place or taken away.
 #[derive(Debug, Error)]
@@ -136,18 +136,7 @@ pub fn put(
 /// # Errors
 /// As [`put`].
 pub fn take_away(dirs: &Dirs, name: &UnitName, sealed: &SealedUnit) -> Result<Vec<Change>, ArtifactError> {
-    let mut changes = Vec::new();
-    for link in &sealed.enabled_by {
-        let link = dirs.owner().join(link);
-        if is_link(&link) {
-            fs::remove_file(&link)?;
-            changes.push(Change::Removed(link.clone()));
-            if let Some(directory) = link.parent() {
-                // Fails when other units are enabled there too, which is as it should be.
-                drop(std::fs::remove_dir(directory));
-            }
-        }
-    }
+    let mut changes = take_links_away(dirs, &sealed.enabled_by)?;
     let path = dirs.owner().join(name.as_str());
     match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(changes),
@@ -162,6 +151,44 @@ pub fn take_away(dirs: &Dirs, name: &UnitName, sealed: &SealedUnit) -> Result<Ve
         Ok(_) => changes.push(set_aside(dirs, &path)?),
     }
     Ok(changes)
+}
+
+fn take_links_away(dirs: &Dirs, links: &[PathBuf]) -> Result<Vec<Change>, ArtifactError> {
+    let mut changes = Vec::new();
+    for link in links.iter().map(|link| dirs.owner().join(link)).filter(|link| is_link(link)) {
+        fs::remove_file(&link)?;
+        if let Some(directory) = link.parent() {
+            // Fails when other units are enabled there too, which is as it should be.
+            drop(std::fs::remove_dir(directory));
+        }
+        changes.push(Change::Removed(link));
+    }
+    Ok(changes)
+}
+
+/// Takes a unit's text and links away that no seal tells of: a regular file whose text has the marker of ours. As nobody
+/// can tell whether it drifted, it is kept in the state directory.
+///
+/// # Errors
+/// As [`put`].
+pub fn take_away_unsealed(dirs: &Dirs, name: &UnitName, marker: &str) -> Result<Vec<Change>, ArtifactError> {
+    let path = dirs.owner().join(name.as_str());
+    if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(Vec::new());
+    }
+    let text = document::read_bounded(&path)?;
+    if !is_marked(&text, marker) {
+        return Ok(Vec::new());
+    }
+    let settings = seal::settings(&String::from_utf8_lossy(&text));
+    let mut changes = take_links_away(dirs, &seal::install_links(name, &settings))?;
+    changes.push(set_aside(dirs, &path)?);
+    Ok(changes)
+}
+
+/// Whether a text names our seal: it was written by us, although a crash may have kept the seal from being written.
+fn is_marked(text: &[u8], marker: &str) -> bool {
+    String::from_utf8_lossy(text).lines().any(|line| line.starts_with(marker))
 }
 
 /// Puts a link that a generation made back to `target`, keeping what is there.
@@ -225,11 +252,9 @@ fn present(path: &Path, unit: &RenderedUnit, before: Option<&SealedUnit>) -> Res
         if text == unit.text.as_bytes() {
             return Ok(Present::Wanted);
         }
-        // A text that names our seal was written by us, although a crash may have kept the seal from being written.
-        let marked = String::from_utf8_lossy(&text).lines().any(|line| line.starts_with(&unit.marker));
         match before {
             Some(sealed) if Sha256::of(&text) == sealed.sha256 => return Ok(Present::Ours),
-            None if marked => return Ok(Present::Ours),
+            None if is_marked(&text, &unit.marker) => return Ok(Present::Ours),
             _ => {}
         }
     }

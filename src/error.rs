@@ -15,6 +15,7 @@ use crate::gate::GateError;
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::names::{NameError, UnitName};
+use crate::render::ProgramsError;
 use crate::seal::SealError;
 use crate::stack::{Refusal, StackError};
 use crate::systemd::bus::BusError;
@@ -60,6 +61,9 @@ pub enum Error {
         /// The job's result, in systemd's word.
         result: String,
     },
+    /// No program that a unit could start.
+    #[error(transparent)]
+    Programs(#[from] ProgramsError),
     /// An audit that ends before its verdict, several times in a row.
     #[error(
         "{unit} ended several times in a row before its verdict; next: journalctl --user -u {unit} -n 50"
@@ -103,7 +107,8 @@ impl Error {
             | Self::Inventory(_)
             | Self::Configuration(_)
             | Self::Seal(_)
-            | Self::Refused(_) => Code::Configuration,
+            | Self::Refused(_)
+            | Self::Programs(ProgramsError::Unstartable(_)) => Code::Configuration,
             Self::Name(_) => Code::Usage,
             Self::Artifact(error) => error.code(),
             Self::Bus(error) => error.code(),
@@ -113,7 +118,9 @@ impl Error {
             Self::Alert(error) => error.code(),
             Self::Stack(error) => error.code(),
             Self::Update(error) => error.code(),
-            Self::State(_) | Self::Io(_) | Self::Output(_) => Code::Io,
+            Self::State(_) | Self::Io(_) | Self::Output(_) | Self::Programs(ProgramsError::Unknown(_)) => {
+                Code::Io
+            }
             Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => Code::TryLater,
             Self::Write(_) | Self::Lock(LockError::Io { .. }) => Code::CannotWrite,
         }

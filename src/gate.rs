@@ -29,25 +29,9 @@ pub const WAIT: Duration = Duration::from_secs(60);
 /// What a socket needs between appearing and being listened to, which no event tells of.
 const LISTEN: Duration = Duration::from_millis(100);
 
-/// The checks that the gate is about: is every owned unit linked, loaded and enabled as declared?
-const ASSERTED: &[Check] = &[
-    Check::ManagerUnreachable,
-    Check::DeclarationInvalid,
-    Check::InventoryUnsealed,
-    Check::UnitMissing,
-    Check::UnitMasked,
-    Check::UnitLoadError,
-    Check::FragmentOwner,
-    Check::FragmentReplaced,
-    Check::FragmentContent,
-    Check::DefinitionStale,
-    Check::ReloadPending,
-    Check::DropInUnexpected,
-    Check::OverrideControl,
-    Check::OverrideTransient,
-    Check::UnitNotEnabled,
-    Check::WatcherDead,
-];
+/// What the gate asserts beside [`Check::DECISIVE`]: every owned unit is linked, loaded and enabled as declared.
+const ALSO_ASSERTED: &[Check] =
+    &[Check::ManagerUnreachable, Check::ReloadPending, Check::UnitNotEnabled, Check::WatcherDead];
 
 /// What the gate names without failing: leftovers of a former owner, and what will bite later.
 const NAMED: &[Check] = &[
@@ -210,11 +194,11 @@ pub fn verdict(dirs: &Dirs) -> Result<(Audit, Verdict), LockError> {
     };
     let audit = audit::audit(dirs, &options)?;
     let report = &audit.report;
-    let of = |checks: &[Check]| -> Vec<Finding> {
-        report.findings.iter().filter(|finding| checks.contains(&finding.check)).cloned().collect()
+    let of = |wanted: &dyn Fn(Check) -> bool| -> Vec<Finding> {
+        report.findings.iter().filter(|finding| wanted(finding.check)).cloned().collect()
     };
     let mut judged = report.clone();
-    judged.findings = of(ASSERTED);
+    judged.findings = of(&|check| check.is_decisive() || ALSO_ASSERTED.contains(&check));
     judged.counts = Report::count(&judged.passed, &judged.findings);
     let mut notes = report.notes.clone();
     if !report.reload_blocked_by.is_empty() {
@@ -227,7 +211,12 @@ pub fn verdict(dirs: &Dirs) -> Result<(Audit, Verdict), LockError> {
         Code::Done if !notes.is_empty() => Code::Refused,
         code => code,
     };
-    let verdict =
-        Verdict { broken: judged.findings, named: of(NAMED), notes, units: report.units.len(), code };
+    let verdict = Verdict {
+        broken: judged.findings,
+        named: of(&|check| NAMED.contains(&check)),
+        notes,
+        units: report.units.len(),
+        code,
+    };
     Ok((audit, verdict))
 }

@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use thiserror::Error;
+
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::inventory::{Entry, Host, VerifyMode};
@@ -58,10 +60,15 @@ impl Programs {
     /// The programs beside this one.
     ///
     /// # Errors
-    /// The system does not tell where this program is.
-    pub fn beside_this_one() -> Result<Self, std::io::Error> {
+    /// The system does not tell where this program is, or systemd would start nothing from there.
+    pub fn beside_this_one() -> Result<Self, ProgramsError> {
         let this = std::env::current_exe()?;
-        Ok(Self::in_directory(this.parent().unwrap_or(Path::new("/"))))
+        let programs = Self::in_directory(this.parent().unwrap_or(Path::new("/")));
+        // systemd.service(5) allows quoting in command lines; the manager still refuses such a path of a program.
+        if this.as_os_str().as_bytes().iter().any(|byte| b"\"'\\".contains(byte) || byte.is_ascii_control()) {
+            return Err(ProgramsError::Unstartable(programs.stackctl));
+        }
+        Ok(programs)
     }
 
     /// The programs in `directory`.
@@ -73,6 +80,20 @@ impl Programs {
             stack_update: directory.join("stack-update"),
         }
     }
+}
+
+/// Why there are no programs for units to start.
+#[derive(Debug, Error)]
+pub enum ProgramsError {
+    /// The system does not tell.
+    #[error("cannot tell where this program is")]
+    Unknown(#[from] std::io::Error),
+    /// Every unit would be a bad setting.
+    #[error(
+        "{}: systemd starts no program whose path has quotes, backslashes or control characters in it; next: install the programs in another directory",
+        .0.display()
+    )]
+    Unstartable(PathBuf),
 }
 
 /// A unit text, ready to be written.
@@ -146,7 +167,7 @@ pub fn stack(
     } else {
         entry.description.clone()
     };
-    let mounts: Vec<String> = entry.requires_mounts.iter().map(|path| one_of_paths(path)).collect();
+    let mounts: Vec<String> = entry.requires_mounts.iter().map(|path| word(path)).collect();
     values.extend([
         ("stack", specifiers(stack.as_str())),
         ("description", line(&description)),
@@ -163,6 +184,29 @@ pub fn stack(
             Ok(fill(UnitName::parse(&format!("{stack}{suffix}"))?, template, &values, inventory))
         })
         .collect()
+}
+
+/// The names of a stack's units.
+///
+/// # Errors
+/// As [`shipped`].
+pub fn names_of(stack: &StackName) -> Result<Vec<UnitName>, NameError> {
+    OF_A_STACK.iter().map(|(suffix, _)| UnitName::parse(&format!("{stack}{suffix}"))).collect()
+}
+
+/// What the `Documentation=` of a unit starts with whose seal is at `seal`.
+#[must_use]
+pub fn marker(seal: &Path) -> String {
+    marker_of(&seal_link(seal))
+}
+
+fn marker_of(link: &str) -> String {
+    format!("Documentation=file://{link}#")
+}
+
+/// The path of a seal as it stands in a unit.
+fn seal_link(seal: &Path) -> String {
+    specifiers(&url_path(seal))
 }
 
 /// The unit that verifies the stack afterwards, if one does.
@@ -214,12 +258,12 @@ type Values = BTreeMap<&'static str, String>;
 
 fn common(seal: &Path, host: &Host, programs: &Programs) -> Values {
     BTreeMap::from([
-        ("seal", specifiers(&url_path(seal))),
+        ("seal", seal_link(seal)),
         ("path", quoted(&host.path)),
-        ("stackctl", program(&programs.stackctl)),
-        ("stack_audit", program(&programs.stack_audit)),
+        ("stackctl", word(&programs.stackctl)),
+        ("stack_audit", word(&programs.stack_audit)),
         ("alert_timeout", format!("{}s", (host.alert.timeout.duration() * 3 + ALERT_MARGIN).as_secs())),
-        ("stack_update", program(&programs.stack_update)),
+        ("stack_update", word(&programs.stack_update)),
     ])
 }
 
@@ -228,7 +272,7 @@ fn fill(name: UnitName, template: &str, values: &Values, made_from: &Sha256) -> 
     let token = Sha256::of_parts([without_token.as_bytes(), made_from.to_string().as_bytes()]).short();
     let mut values = values.clone();
     values.insert("token", token.clone());
-    let marker = values.get("seal").map(|seal| format!("Documentation=file://{seal}#")).unwrap_or_default();
+    let marker = values.get("seal").map(|seal| marker_of(seal)).unwrap_or_default();
     RenderedUnit { name, text: fill_lines(template, &values), token, marker }
 }
 
@@ -312,21 +356,11 @@ fn is_plain(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ':' | ','))
 }
 
-/// The first word of a command line, in which nothing else is expanded; quoted only where it must be.
-fn program(path: &Path) -> String {
+/// A path as one word: the first of a command line, in which nothing else is expanded, or one of a list; quoted only
+/// where it must be.
+fn word(path: &Path) -> String {
     let text = path.to_string_lossy();
     if is_plain(&text) { text.into_owned() } else { format!("\"{}\"", quoted(&text)) }
-}
-
-/// One of several paths in a line. A backslash stands for itself there, so that one kind of quote is written inside the
-/// other.
-fn one_of_paths(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    if is_plain(&text) {
-        return text.into_owned();
-    }
-    let parts: Vec<String> = text.split('"').map(|part| format!("\"{}\"", specifiers(part))).collect();
-    parts.join("'\"'")
 }
 
 #[cfg(test)]
@@ -391,7 +425,7 @@ mod tests {
         let text = &sample("@token@ of @stackctl@ @ home\\", "/opt/bin")[0].text;
         assert!(text.contains("\nDescription=@token@ of @stackctl@ @ home\\ \nDocumentation="), "{text}");
         assert_eq!(quoted("a\n\"b\"\\"), "a\\x0a\\\"b\\\"\\\\");
-        assert_eq!(one_of_paths(Path::new("/a b/\"c\\")), "\"/a b/\"'\"'\"c\\\"");
+        assert_eq!(word(Path::new("/a b/\"c\\")), "\"/a b/\\\"c\\\\\"");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{Document, ReadError, read_text};
-use crate::inventory::json_files;
+use crate::inventory::{NotAStack, json_files, stack_of_file};
 use crate::names::{NameError, StackName, UnitName};
 use crate::render::RenderedUnit;
 use crate::systemd::settings::compare::Declared;
@@ -111,13 +111,8 @@ pub enum SealError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The file's name is not a stack's name.
-    #[error("{}: the file's name is not the name of a stack", path.display())]
-    Name {
-        /// The file.
-        path: PathBuf,
-        /// The rule that it breaks.
-        source: NameError,
-    },
+    #[error(transparent)]
+    Name(#[from] NotAStack),
     /// A unit file that is to be sealed and is not called like a unit.
     #[error("{}: the file's name is not the name of a unit", path.display())]
     UnitName {
@@ -306,11 +301,7 @@ impl Seals {
 fn load_file(path: &Path) -> Result<(Option<StackName>, Seal), SealError> {
     let stack = match path.file_stem() {
         Some(stem) if stem == SHIPPED => None,
-        stem => {
-            let name = stem.unwrap_or_default().to_string_lossy();
-            let named = |source| SealError::Name { path: path.to_owned(), source };
-            Some(StackName::parse(&name).map_err(named)?)
-        }
+        _ => Some(stack_of_file(path)?),
     };
     Ok((stack, Seal::load(path)?))
 }

@@ -11,16 +11,23 @@ fn document(path: &str) -> String {
     read_text(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
+/// The parts of each section of the handbook, in order.
+const PARTS: &[&str] = &["**What it means.**", "**Why it matters.**", "**How to recover.**"];
+
 #[test]
 fn the_handbook_has_a_whole_section_for_each_check_and_no_other() {
     let handbook = document("docs/handbook.md");
-    let sections: Vec<&str> = handbook.split("\n## ").skip(1).collect();
-    let titles: Vec<&str> = sections.iter().map(|section| section.lines().next().unwrap()).collect();
+    let sections: Vec<(&str, &str)> =
+        handbook.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();
+    let titles: Vec<&str> = sections.iter().map(|(title, _)| *title).collect();
     let ids: Vec<&str> = Check::ALL.iter().map(|check| check.id()).collect();
     assert_eq!(titles, ids, "sections and checks, in order");
-    for section in sections {
-        for part in ["**What it means.**", "**Why it matters.**", "**How to recover.**"] {
-            assert!(section.contains(part), "{part} is missing in: {section}");
+    for (id, text) in sections {
+        let places: Vec<Option<usize>> = PARTS.iter().map(|part| text.find(part)).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{id}: {PARTS:?}, in this order");
+        for part in PARTS {
+            let said = text.split_once(part).unwrap().1.split("\n\n").next().unwrap().trim();
+            assert!(said.len() > 5, "{id}: {part} says nothing");
         }
     }
 }

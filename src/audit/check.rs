@@ -107,6 +107,32 @@ checks! {
     WatchBudget = "watch-budget", Ticket, "there are more drop-in directories than watches";
 }
 
+impl Check {
+    /// The checks that decide whose definition is in force: where one of them is broken, what the manager runs, or would
+    /// run after a reload, need not be what is declared. That a unit is failed or not enabled, or waits for a reload that
+    /// changes nothing of it, is another matter.
+    pub const DECISIVE: &[Self] = &[
+        Self::DeclarationInvalid,
+        Self::InventoryUnsealed,
+        Self::UnitMissing,
+        Self::UnitMasked,
+        Self::UnitLoadError,
+        Self::FragmentOwner,
+        Self::FragmentReplaced,
+        Self::FragmentContent,
+        Self::DefinitionStale,
+        Self::DropInUnexpected,
+        Self::OverrideControl,
+        Self::OverrideTransient,
+    ];
+
+    /// Whether it is one of [`Check::DECISIVE`].
+    #[must_use]
+    pub fn is_decisive(self) -> bool {
+        Self::DECISIVE.contains(&self)
+    }
+}
+
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.id())

@@ -13,7 +13,7 @@ use super::heal::{self, Action};
 use super::judge::judge;
 use super::report::{Report, Trigger};
 use super::running::Stacks;
-use super::settle::{Looked, Seen};
+use super::settle::{AUDIT, Looked, Seen};
 use super::world::World;
 use super::{fingerprint, quiet, state, watches};
 use crate::atomic::WriteError;
@@ -29,9 +29,6 @@ use crate::systemd::search_path::{DirectoryKind, kind_of_directory};
 /// How often an audit observes again because something moved meanwhile. Beyond it the settle unit takes over, so that
 /// an endless writer cannot keep one audit from its verdict.
 const ROUNDS: u32 = 8;
-
-/// The unit that runs audits.
-const SERVICE: &str = "stack-audit.service";
 
 /// How long an audit waits for another one: longer than one takes with a reload that meets its deadline (90 s), shorter
 /// than the unit's own timeout (5 min).
@@ -172,7 +169,7 @@ pub(super) const LOCK: &str = "audit";
 /// person starts the service, so the manager is asked whose job this is. (That the path unit is `running` meanwhile is
 /// no proof: the end of the run before can put it back to `waiting`.) Without an answer the variable counts.
 fn triggered(manager: &Manager, seemingly: Trigger) -> Trigger {
-    let Ok(unit) = UnitName::parse(SERVICE) else { return seemingly };
+    let Ok(unit) = UnitName::parse(AUDIT) else { return seemingly };
     manager.job_trigger(&unit).map_or(seemingly, |trigger| Trigger::of(trigger.as_ref()))
 }
 

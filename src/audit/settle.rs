@@ -19,6 +19,12 @@ use crate::process::Interrupt;
 use crate::systemd::bus::BusError;
 use crate::systemd::manager::Manager;
 
+/// The unit that runs audits.
+pub const AUDIT: &str = "stack-audit.service";
+
+/// The unit that takes the last look after each.
+pub const SETTLE: &str = "stack-audit-settle.service";
+
 /// An audit that ends before its verdict is started again this often in a row; then something is wrong that another
 /// start does not mend, and the timer's run is the next.
 const TRIES: u32 = 3;

@@ -13,6 +13,7 @@ use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{Document, ReadError, kind_of, read_bounded};
 use crate::error::chain;
+use crate::exit::Code;
 use crate::generation;
 use crate::names::UnitName;
 use crate::seal::Setting;
@@ -106,8 +107,15 @@ impl World {
         let listed = manager.loaded_units()?;
         let declared = with_instances(declaration, &listed);
         let names: Vec<UnitName> = declared.keys().filter(|name| !name.is_template()).cloned().collect();
+        let loaded = manager.observe(&names, Detail::Settings);
+        // A manager that is gone by now says nothing about any unit; the few that it still told of are no verdict.
+        if let Some(error) =
+            loaded.values().filter_map(|unit| unit.as_ref().err()).find(|e| e.code() == Code::Unreachable)
+        {
+            return Err(error.clone());
+        }
         let answers = Answers {
-            loaded: manager.observe(&names, Detail::Settings),
+            loaded,
             aliases: aliases(dirs, &declared, &state, manager),
             manager: state,
             listed,

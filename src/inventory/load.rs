@@ -20,13 +20,8 @@ pub enum InventoryError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The file's name is not a stack's name.
-    #[error("{}: the file's name is not the name of a stack", path.display())]
-    Name {
-        /// The file.
-        path: PathBuf,
-        /// The rule that it breaks.
-        source: NameError,
-    },
+    #[error(transparent)]
+    Name(#[from] NotAStack),
     /// A value that the types allow and the product does not.
     #[error("{}: {problem}", path.display())]
     Value {
@@ -38,6 +33,16 @@ pub enum InventoryError {
     /// The directory cannot be listed.
     #[error("cannot list the inventory")]
     Directory(#[source] std::io::Error),
+}
+
+/// A file of a directory that has one per stack, and that is not called after one.
+#[derive(Debug, Error)]
+#[error("{}: the file's name is not the name of a stack", path.display())]
+pub struct NotAStack {
+    /// The file.
+    path: PathBuf,
+    /// The rule that the name breaks.
+    source: NameError,
 }
 
 /// One stack as declared.
@@ -122,13 +127,13 @@ pub fn json_files(directory: &Path) -> Result<Vec<PathBuf>, std::io::Error> {
 ///
 /// # Errors
 /// The name breaks a rule for stack names.
-pub fn stack_of_file(path: &Path) -> Result<StackName, NameError> {
+pub fn stack_of_file(path: &Path) -> Result<StackName, NotAStack> {
     StackName::parse(&path.file_stem().unwrap_or_default().to_string_lossy())
+        .map_err(|source| NotAStack { path: path.to_owned(), source })
 }
 
 fn load_file(path: &Path) -> Result<(StackName, Declared), InventoryError> {
-    let stack =
-        stack_of_file(path).map_err(|source| InventoryError::Name { path: path.to_owned(), source })?;
+    let stack = stack_of_file(path)?;
     let content = read_bounded(path)?;
     let entry = Entry::parse(path, &content)?;
     entry.check().map_err(|problem| InventoryError::Value { path: path.to_owned(), problem })?;

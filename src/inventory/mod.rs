@@ -7,5 +7,5 @@ mod timespan;
 
 pub use entry::{Compose, Entry, EnvFile, Update, Verify, VerifyMode};
 pub use host::{Alert, Heal, Host, Provider, ProviderKind};
-pub use load::{Declared, Inventory, InventoryError, json_files, stack_of_file};
+pub use load::{Declared, Inventory, InventoryError, NotAStack, json_files, stack_of_file};
 pub use timespan::Timespan;

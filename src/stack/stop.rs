@@ -134,6 +134,19 @@ pub fn down(context: &Context, stack: &StackName) -> Result<(), Error> {
     })
 }
 
+/// The names of a stack's containers that run, also when nobody declares the stack.
+///
+/// # Errors
+/// podman cannot be asked.
+pub fn running(context: &Context, stack: &StackName) -> Result<Vec<String>, Error> {
+    let podman = context.podman().map_err(StackError::from)?;
+    let found = match containers(context, &podman, stack) {
+        Err(Error::Stack(error)) if matches!(*error, StackError::Unknown { .. }) => Vec::new(),
+        other => other?,
+    };
+    Ok(found.into_iter().filter(Container::is_running).map(|container| container.name().to_owned()).collect())
+}
+
 /// The containers of the stack: by project, as it was last applied or is declared, and by the label that names its
 /// unit. It works without the inventory, because a removed stack's entry is gone before its unit is stopped.
 fn containers(context: &Context, podman: &Podman, stack: &StackName) -> Result<Vec<Container>, Error> {

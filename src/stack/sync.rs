@@ -48,8 +48,9 @@ pub(crate) fn put(
     Ok(changes)
 }
 
-/// The seal so far. A damaged one, or a link that leads nowhere, is made again, and kept; that of a newer version is left alone.
-fn previous(dirs: &Dirs, path: &Path, changes: &mut Vec<Change>) -> Result<Option<Seal>, Error> {
+/// The seal so far. A damaged one, or a link that leads nowhere, is kept elsewhere, and then there is none; that of a
+/// newer version is left alone.
+pub(super) fn previous(dirs: &Dirs, path: &Path, changes: &mut Vec<Change>) -> Result<Option<Seal>, Error> {
     let mut aside = |error: &ReadError| {
         tracing::warn!("{}", chain(error));
         changes.push(artifacts::set_aside(dirs, path)?);

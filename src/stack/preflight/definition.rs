@@ -4,28 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::Findings;
-use crate::audit::{Check, Declaration, Finding, Stacks, Status, World, judge};
+use crate::audit::{Declaration, Finding, Stacks, Status, World, judge};
 use crate::error::chain;
 use crate::exit::Code;
 use crate::names::StackName;
 use crate::stack::{Context, StackError};
-
-/// What makes a definition another one than the declared. That a unit is failed, not enabled or waits for a reload that
-/// changes nothing of it is the auditor's to tell.
-const DECISIVE: &[Check] = &[
-    Check::DeclarationInvalid,
-    Check::InventoryUnsealed,
-    Check::UnitMissing,
-    Check::UnitMasked,
-    Check::UnitLoadError,
-    Check::FragmentOwner,
-    Check::FragmentReplaced,
-    Check::FragmentContent,
-    Check::DefinitionStale,
-    Check::DropInUnexpected,
-    Check::OverrideControl,
-    Check::OverrideTransient,
-];
 
 pub(super) fn check(context: &Context, stack: &StackName, findings: &mut Findings) {
     let unit = stack.service();
@@ -55,5 +38,5 @@ pub(super) fn check(context: &Context, stack: &StackName, findings: &mut Finding
 
 fn is_decisive(finding: &Finding, stack: &StackName) -> bool {
     let ours = finding.stack.as_ref() == Some(stack) || finding.unit.as_ref() == Some(&stack.service());
-    ours && DECISIVE.contains(&finding.check)
+    ours && finding.check.is_decisive()
 }

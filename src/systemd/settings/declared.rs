@@ -28,13 +28,17 @@ impl Reader<'_> {
     pub(super) fn expected(self, rule: Rule, values: Values<'_>) -> Result<Option<Vec<String>>, Reason> {
         let list = match rule {
             Rule::Units => self.units(values)?.into_iter().map(String::from).collect(),
-            Rule::Paths => self.expanded_words(values)?.iter().map(|path| simplify_path(path)).collect(),
+            Rule::Paths => self
+                .expanded_words(values, Escapes::Removed)?
+                .iter()
+                .map(|path| simplify_path(path))
+                .collect(),
             Rule::Links => {
-                let mut links = self.expanded_words(values)?;
+                let mut links = self.expanded_words(values, Escapes::Retained)?;
                 links.retain(|link| is_documentation(link));
                 links
             }
-            Rule::Names => self.expanded_words(values)?,
+            Rule::Names => self.expanded_words(values, Escapes::Retained)?,
             Rule::SearchPath => self.search_path(values)?,
             Rule::Commands => self.commands(values)?,
             Rule::Environment => self.environment(values)?,
@@ -67,11 +71,11 @@ impl Reader<'_> {
             .map_err(|specifier| format!("the value of %{specifier} is not known here"))
     }
 
-    fn expanded_words(self, values: Values<'_>) -> Result<Vec<String>, Reason> {
+    fn expanded_words(self, values: Values<'_>, escapes: Escapes) -> Result<Vec<String>, Reason> {
         let mut all = Vec::new();
         for (_, value) in values {
             // systemd keeps the words in front of a malformed one.
-            let found = words(value, Escapes::Retained).unwrap_or_else(|(found, _)| found);
+            let found = words(value, escapes).unwrap_or_else(|(found, _)| found);
             for word in found {
                 all.push(self.expand(&word)?);
             }

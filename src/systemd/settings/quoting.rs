@@ -17,8 +17,10 @@ pub enum QuotingError {
 /// What a backslash does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escapes {
-    /// It stands for itself: unit names, paths, URLs.
+    /// It stands for itself: unit names, URLs, most paths.
     Retained,
+    /// It vanishes, and what follows it stands for itself: `RequiresMountsFor=`.
+    Removed,
     /// A C escape; one that is not known is an error: `Environment=`.
     Strict,
     /// A C escape; one that is not known stands for itself: command lines.
@@ -59,6 +61,10 @@ pub(super) fn next_word(text: &str, escapes: Escapes) -> Result<Option<(String, 
             break;
         };
         match (c, quote) {
+            ('\\', _) if escapes == Escapes::Removed => match rest.next() {
+                Some(next) => push(&mut word, next),
+                None => return Err(QuotingError::Escape),
+            },
             ('\\', _) if escapes != Escapes::Retained => match unescape(rest.as_str()) {
                 Some((bytes, after)) => {
                     word.extend(bytes);
@@ -154,6 +160,7 @@ mod tests {
         assert_eq!(split(r"a\tb \x41\102\u00e9 'q\'q' \s \\ \q"), ["a\tb", "ABé", "q'q", " ", "\\", "\\q"]);
         assert_eq!(words(r"a \q b", Escapes::Strict), Err((vec!["a".to_owned()], QuotingError::Escape)));
         assert_eq!(words(r"a\x2db 'c d'", Escapes::Retained).unwrap(), [r"a\x2db", "c d"]);
+        assert_eq!(words(r#"a\x2db\\ "c\" d""#, Escapes::Removed).unwrap(), [r"ax2db\", "c\" d"]);
     }
 
     #[test]

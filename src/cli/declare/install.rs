@@ -1,0 +1,70 @@
+//! `stackctl install` and `uninstall`: the shipped units.
+
+use std::collections::BTreeSet;
+
+use super::place::{Place, look, show};
+use crate::audit::settle::{AUDIT, SETTLE};
+use crate::cli::output;
+use crate::error::Error;
+use crate::exit::Code;
+use crate::install;
+use crate::names::UnitName;
+use crate::render;
+use crate::systemd::bus::BUS_DEADLINE;
+use crate::systemd::manager::{JobMode, Verb};
+
+pub(super) fn install(place: &Place, dry_run: bool) -> Result<Code, Error> {
+    if dry_run {
+        install::preview(&place.dirs, &place.host, &place.programs, false)?
+            .iter()
+            .try_for_each(|line| output::print(line))?;
+        return Ok(Code::Done);
+    }
+    let mut manager = place.manager()?;
+    manager.state()?;
+    let changed = show(&install::install(&place.dirs, &place.host, &place.programs)?)?;
+    let units = render::shipped_names();
+    // The audit reloads the manager, so that it knows what is started next.
+    look(place, &BTreeSet::new(), &[], changed)?;
+    for unit in render::watchers() {
+        let result = manager.run_job(Verb::Start, &unit, JobMode::Replace, BUS_DEADLINE)?;
+        if !result.is_success() {
+            return Err(Error::NotStarted { unit, result: result.to_string() });
+        }
+    }
+    let code = look(place, &BTreeSet::new(), &units, false)?;
+    if code == Code::Done {
+        output::print("next: stackctl add NAME --compose FILE")?;
+    }
+    Ok(code)
+}
+
+pub(super) fn uninstall(place: &Place, dry_run: bool) -> Result<Code, Error> {
+    if dry_run {
+        install::preview(&place.dirs, &place.host, &place.programs, true)?
+            .iter()
+            .try_for_each(|line| output::print(line))?;
+        return Ok(Code::Done);
+    }
+    let mut manager = place.manager()?;
+    let ours = |name: &UnitName| {
+        let template = name.template();
+        render::shipped_names().iter().any(|shipped| shipped == name || Some(shipped) == template.as_ref())
+    };
+    // Watchers first: the removal of their files is no drift. Then an audit that they have started, and the look that
+    // its end brings, which would come to a verdict about units that are going away.
+    let loaded: Vec<UnitName> = manager.loaded_units()?.units.into_keys().filter(ours).collect();
+    let watchers = loaded.iter().filter(|name| name.unit_type() != "service");
+    let audits =
+        [AUDIT, SETTLE].iter().flat_map(|wanted| loaded.iter().filter(|name| name.as_str() == *wanted));
+    for unit in watchers.chain(audits.clone()) {
+        manager.run_job(Verb::Stop, unit, JobMode::Replace, BUS_DEADLINE)?;
+    }
+    for unit in audits {
+        // One that is not failed cannot be reset.
+        drop(manager.reset_failed(unit));
+    }
+    show(&install::uninstall(&place.dirs)?)?;
+    manager.reload(place.host.reload_deadline.duration())?;
+    Ok(Code::Done)
+}

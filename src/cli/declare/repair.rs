@@ -1,0 +1,35 @@
+//! `stackctl repair`: puts a stack's unit files and links back.
+
+use std::collections::BTreeSet;
+
+use super::place::{Place, look, show};
+use crate::audit::{self, Options, Trigger};
+use crate::cli::output;
+use crate::error::Error;
+use crate::exit::Code;
+use crate::inventory::Inventory;
+use crate::names::StackName;
+use crate::stack;
+
+pub(super) fn repair(place: &Place, stack: StackName) -> Result<Code, Error> {
+    place.manager()?.state()?;
+    let changed = show(&stack::repair(&place.dirs, &place.host, &place.programs, &stack)?)?;
+    look(place, &BTreeSet::from([stack]), &[], changed)
+}
+
+/// What [`repair`] would do.
+pub(super) fn preview(place: &Place, stack: StackName) -> Result<Code, Error> {
+    Inventory::load_stack(&place.dirs, &stack)?;
+    let options = Options {
+        trigger: Trigger::Manual,
+        dry_run: true,
+        changed: false,
+        podman: false,
+        stacks: BTreeSet::from([stack]),
+    };
+    let report = audit::audit(&place.dirs, &options)?.report;
+    for finding in report.findings.iter().filter(|finding| finding.state == audit::State::OnDisk) {
+        output::print(&format!("would mend {}", finding.line()))?;
+    }
+    Ok(Code::Done)
+}

@@ -1,0 +1,36 @@
+//! `stackctl sync`: makes the units of edited entries again.
+
+use std::collections::BTreeSet;
+
+use super::place::{Place, look, show};
+use crate::error::{Error, chain};
+use crate::exit::Code;
+use crate::inventory::Inventory;
+use crate::names::StackName;
+use crate::stack;
+
+pub(super) fn sync(place: &Place, stacks: Vec<StackName>) -> Result<Code, Error> {
+    place.manager()?.state()?;
+    let mut worst = Code::Done;
+    let mut fail = |error: &Error| {
+        tracing::error!("{}", chain(error));
+        worst = worst.max(error.code());
+    };
+    let stacks: BTreeSet<StackName> = if stacks.is_empty() {
+        let inventory = Inventory::load(&place.dirs);
+        let names = inventory.stacks.into_keys().collect();
+        inventory.broken.into_values().for_each(|error| fail(&error.into()));
+        names
+    } else {
+        stacks.into_iter().collect()
+    };
+    let mut changed = false;
+    for stack in &stacks {
+        match stack::sync(&place.dirs, &place.host, &place.programs, stack) {
+            Ok(done) => changed |= show(&done)?,
+            Err(error) => fail(&error),
+        }
+    }
+    let seen = look(place, &stacks, &[], changed)?;
+    Ok(if worst == Code::Done { seen } else { worst })
+}
