@@ -31,6 +31,12 @@ enum Verb {
     Monitor(monitor::Verb),
 }
 
+/// The command line, for man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -37,6 +37,12 @@ struct Arguments {
     stacks: Vec<StackName>,
 }
 
+/// The command line, for man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
