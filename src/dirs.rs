@@ -137,6 +137,12 @@ impl Dirs {
         self.config_home.join(OURS).join("sealed")
     }
 
+    /// One seal per observed unit.
+    #[must_use]
+    pub fn observed(&self) -> PathBuf {
+        self.seals().join("observed")
+    }
+
     /// The host-wide settings.
     #[must_use]
     pub fn host_config_file(&self) -> PathBuf {

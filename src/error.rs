@@ -15,6 +15,7 @@ use crate::gate::GateError;
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::names::{NameError, UnitName};
+use crate::observe::ObserveError;
 use crate::render::ProgramsError;
 use crate::seal::SealError;
 use crate::stack::{Refusal, StackError};
@@ -45,6 +46,9 @@ pub enum Error {
     /// A declaration that is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A unit that is not observed, or not forgotten.
+    #[error(transparent)]
+    Observe(Box<ObserveError>),
     /// A unit file or link.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -107,6 +111,7 @@ impl Error {
             | Self::Inventory(_)
             | Self::Configuration(_)
             | Self::Seal(_)
+            | Self::Observe(_)
             | Self::Refused(_)
             | Self::Programs(ProgramsError::Unstartable(_)) => Code::Configuration,
             Self::Name(_) => Code::Usage,

@@ -20,6 +20,7 @@ pub mod inventory;
 pub mod journal;
 pub mod lock;
 pub mod names;
+pub mod observe;
 pub mod podman;
 pub mod process;
 pub mod progress;

@@ -18,6 +18,7 @@ use stackwarden::document::Document;
 use stackwarden::error::chain;
 use stackwarden::inventory::{Entry, Host};
 use stackwarden::names::StackName;
+use stackwarden::observe::Observed;
 use stackwarden::records::Record;
 use stackwarden::render::{self, Programs};
 use stackwarden::seal::Seal;
@@ -237,6 +238,20 @@ fn seals() {
 
     let shipped = Seal::of(&render::shipped(&dirs(), &Host::default(), &programs).unwrap(), None);
     schema("seal").validate(&serde_json::to_value(shipped).unwrap()).unwrap();
+}
+
+#[test]
+fn seals_of_observed_units() {
+    let file = json!({"path": "/etc/a", "link": "/store/a", "sha256": "f".repeat(64)});
+    let none = json!({"path": "/etc/a", "link": null, "sha256": null});
+    let observed = |fragment: &Value, drop_ins: &[&Value]| {
+        json!({
+            "version": 1, "unit": "foo.service", "time": "2026-02-13T10:00:00Z", "masked": false,
+            "fragment": fragment, "source": none, "drop_ins": drop_ins,
+            "shadowed": ["/etc/foo.service"], "pulled_in_by": ["/u/default.target.wants/foo.service"]
+        })
+    };
+    hold("observed", parse::<Observed>, &[observed(&file, &[&none]), observed(&Value::Null, &[])]);
 }
 
 #[test]

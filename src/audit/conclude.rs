@@ -68,7 +68,7 @@ pub(super) fn conclude(
         })
         .filter(|healed| !healed.findings.is_empty())
         .collect();
-    let units = world.units.keys().cloned().collect();
+    let units = world.units.keys().chain(world.observed.keys()).cloned().collect();
     Outcome { verdicts, healed, units, reload_blocked_by: blocked_by, podman_asked }
 }
 

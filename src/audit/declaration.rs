@@ -7,6 +7,7 @@ use crate::dirs::Dirs;
 use crate::error::chain;
 use crate::inventory::{Host, Inventory, stack_of_file};
 use crate::names::{StackName, UnitName};
+use crate::observe::{Observed, ObservedUnits};
 use crate::seal::{self, Seal, SealedUnit, Seals};
 use crate::systemd::search_path::DropIn;
 
@@ -67,6 +68,8 @@ pub struct Declaration {
     pub units: BTreeMap<UnitName, DeclaredUnit>,
     /// Units that are sealed although their stack is not declared any more.
     pub orphans: BTreeMap<UnitName, StackName>,
+    /// The units that are only observed. One that is declared meanwhile is held to its declaration.
+    pub observed: BTreeMap<UnitName, Observed>,
     broken: BTreeMap<PathBuf, Broken>,
 }
 
@@ -102,6 +105,17 @@ impl Broken {
         };
         Self { next, ..broken }
     }
+
+    /// The seal of an observed unit, which can be made anew only for the unit as it is now.
+    fn observed(path: &Path, problem: String) -> Self {
+        let unit =
+            path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| UnitName::parse(stem).ok());
+        let next = match unit {
+            Some(unit) => format!("rm {}, then: stackctl observe {unit}", typed(path)),
+            None => format!("rm {}", typed(path)),
+        };
+        Self { stack: None, problem, next }
+    }
 }
 
 impl Declaration {
@@ -116,6 +130,10 @@ impl Declaration {
         }
         for (path, error) in &seals.broken {
             broken.insert(path.clone(), Broken::seal(path, error));
+        }
+        let ObservedUnits { units: mut observed, broken: not_observed } = ObservedUnits::load(dirs);
+        for (path, problem) in not_observed {
+            broken.insert(path.clone(), Broken::observed(&path, problem));
         }
         let host = Host::load_or_default(dirs).unwrap_or_else(|error| {
             broken.insert(error.path().to_owned(), Broken::new(error.path(), &error));
@@ -136,7 +154,8 @@ impl Declaration {
                 None => orphans.extend(seal.units.keys().map(|unit| (unit.clone(), stack.clone()))),
             }
         }
-        Self { host, inventory, seals, units, orphans, broken }
+        observed.retain(|unit, _| !units.contains_key(unit));
+        Self { host, inventory, seals, units, orphans, observed, broken }
     }
 
     /// Judges the declaration itself: what cannot be read, and what the units do not follow yet.
@@ -183,7 +202,9 @@ impl Declaration {
     /// Whether a part of the declaration is unknown, so that a reload might load what nobody has checked.
     #[must_use]
     pub fn seal_broken(&self, dirs: &Dirs) -> Option<&Path> {
-        self.broken.keys().find(|path| path.starts_with(dirs.seals())).map(PathBuf::as_path)
+        // An observed unit is not ours: what its seal would say blocks nothing.
+        let ours = |path: &&PathBuf| path.starts_with(dirs.seals()) && !path.starts_with(dirs.observed());
+        self.broken.keys().find(ours).map(PathBuf::as_path)
     }
 }
 

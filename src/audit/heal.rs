@@ -8,6 +8,7 @@ use super::check::{Check, Severity};
 use super::declaration::Declaration;
 use super::finding::{Finding, State};
 use super::judge::Judgement;
+use super::observed::SeenObserved;
 use super::world::World;
 use crate::artifacts::{self, Change};
 use crate::dirs::Dirs;
@@ -65,7 +66,11 @@ pub fn plan(
     changed: bool,
 ) -> Plan {
     let policy: &Heal = &declaration.host.heal;
-    let findings = &judgement.verdicts.findings;
+    // Observed units are not ours: nothing is done for them, and they keep nothing from being done.
+    let ours = |finding: &&Finding| {
+        finding.unit.as_ref().is_none_or(|unit| !declaration.observed.contains_key(unit))
+    };
+    let findings: Vec<Finding> = judgement.verdicts.findings.iter().filter(ours).cloned().collect();
     let mut plan = Plan::default();
     if policy.restore_links {
         for finding in findings.iter().filter(|finding| finding.check == Check::FragmentReplaced) {
@@ -88,7 +93,7 @@ pub fn plan(
         .chain(judgement.pending.iter().map(|pending| pending.finding.clone()))
         .collect();
     if changed || !mended.is_empty() {
-        plan.blocked_by = blockers(dirs, findings, declaration);
+        plan.blocked_by = blockers(dirs, &findings, declaration, world);
         if (changed || policy.reload) && plan.blocked_by.is_empty() {
             plan.actions.push((Action::Reload, mended));
         }
@@ -120,7 +125,7 @@ fn wants_reload(finding: &Finding) -> bool {
 }
 
 /// What a reload would load although it is not declared.
-fn blockers(dirs: &Dirs, findings: &[Finding], declaration: &Declaration) -> Vec<String> {
+fn blockers(dirs: &Dirs, findings: &[Finding], declaration: &Declaration, world: &World) -> Vec<String> {
     let drifted = findings
         .iter()
         .filter(|finding| finding.state == State::OnDisk && finding.severity == Severity::Page)
@@ -128,7 +133,9 @@ fn blockers(dirs: &Dirs, findings: &[Finding], declaration: &Declaration) -> Vec
     let unknown = declaration
         .seal_broken(dirs)
         .map(|path| format!("{} of {}", Check::DeclarationInvalid, path.display()));
-    let mut blockers: Vec<String> = drifted.chain(unknown).collect();
+    let hanging = world.observed.values().filter_map(SeenObserved::fifo);
+    let hanging = hanging.map(|path| format!("{}, a FIFO: the manager would hang on it", path.display()));
+    let mut blockers: Vec<String> = drifted.chain(unknown).chain(hanging).collect();
     blockers.sort();
     blockers.dedup();
     blockers

@@ -5,7 +5,7 @@ use super::definition::{self, Pending};
 use super::finding::Verdicts;
 use super::watches;
 use super::world::World;
-use super::{containers, drop_ins, enablement, fragment, host, inputs, secrets, units, updates};
+use super::{containers, drop_ins, enablement, fragment, host, inputs, observed, secrets, units, updates};
 use crate::dirs::Dirs;
 use crate::systemd::settings::specifier::Context;
 
@@ -16,6 +16,8 @@ pub struct Judgement {
     pub verdicts: Verdicts,
     /// Changes that the manager has not read yet.
     pub pending: Vec<Pending>,
+    /// The same of observed units, which nothing is done about.
+    pub observed_pending: Vec<Pending>,
     /// The drop-in watches to start and stop.
     pub watches: watches::Plan,
 }
@@ -34,6 +36,10 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
         enablement::judge(seen, dirs, verdicts);
         judgement.pending.extend(definition::judge(seen, world, dirs, &context, verdicts));
     }
+    for seen in world.observed.values() {
+        let (state, now) = (&world.answers.manager, world.answers.now);
+        judgement.observed_pending.extend(observed::judge(seen, state, now, dirs, verdicts));
+    }
     enablement::orphans(declaration, world, dirs, verdicts);
     enablement::watchers(declaration, world, verdicts);
     host::judge(world, dirs, verdicts);
@@ -49,7 +55,7 @@ impl Judgement {
     /// The verdicts once the grace period of pending changes is taken into account.
     #[must_use]
     pub fn settled(mut self, world: &World, grace: std::time::Duration) -> Verdicts {
-        for pending in self.pending {
+        for pending in self.pending.into_iter().chain(self.observed_pending) {
             let overdue = world.answers.now.duration_since(pending.since).is_ok_and(|age| age > grace);
             self.verdicts.record(super::Check::ReloadPending, overdue.then_some(pending.finding));
         }

@@ -299,7 +299,7 @@ fn directories(dirs: &Dirs, unit_path: &[PathBuf]) -> BTreeSet<PathBuf> {
     };
     let mut all: BTreeSet<PathBuf> =
         unit_path.iter().filter(|directory| !generated(directory)).cloned().collect();
-    all.extend([dirs.inventory(), dirs.seals()]);
+    all.extend([dirs.inventory(), dirs.seals(), dirs.observed()]);
     all.extend(dirs.host_config_file().parent().map(ToOwned::to_owned));
     all
 }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use fs_err as fs;
 
 use super::declaration::{Declaration, DeclaredUnit};
+use super::observed::{self, SeenObserved};
 use super::running::Stacks;
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
@@ -54,6 +55,8 @@ pub struct World {
     pub search_path: SearchPath,
     /// The declared units, and the instances of declared templates that are loaded.
     pub units: BTreeMap<UnitName, Seen>,
+    /// The observed units.
+    pub observed: BTreeMap<UnitName, SeenObserved>,
     /// The stacks themselves: their files, and what podman runs of them.
     pub stacks: Stacks,
     /// When the last update run over all stacks ended; or why that cannot be told.
@@ -124,7 +127,11 @@ impl World {
         };
         // What podman said was before what the manager says now: whose stack was worked on between is not judged.
         stacks.look_again(dirs);
-        Ok(Self::assemble(dirs, declared, answers, stacks))
+        let mut world = Self::assemble(dirs, declared, answers, stacks);
+        let Answers { manager: state, listed, .. } = &world.answers;
+        world.observed =
+            observed::look(dirs, &declaration.observed, &world.search_path, manager, state, listed);
+        Ok(world)
     }
 
     /// Puts what the manager said together with what is on disk.
@@ -151,7 +158,8 @@ impl World {
                 (name, seen)
             })
             .collect();
-        Self { answers, search_path, units, stacks, last_update: last_update(dirs) }
+        let last_update = last_update(dirs);
+        Self { answers, search_path, units, observed: BTreeMap::new(), stacks, last_update }
     }
 
     /// Whose directory a file of the search path lies in.
@@ -210,12 +218,7 @@ fn aliases(
     }
     let referenced: Vec<UnitName> =
         referenced.into_iter().filter(|name| !declared.contains_key(name)).collect();
-    manager
-        .observe(&referenced, Detail::Unit)
-        .into_iter()
-        .filter_map(|(name, unit)| Some((name, unit.ok()?.id)))
-        .filter(|(name, id)| name != id)
-        .collect()
+    manager.real_names(&referenced)
 }
 
 fn last_update(dirs: &Dirs) -> Result<Option<String>, String> {

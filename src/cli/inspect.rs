@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::explain;
+use super::{explain, observe};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::names::UnitName;
@@ -18,10 +18,20 @@ pub(super) enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Audit units that somebody else generates, as they are now, and nothing more
+    Observe {
+        /// The units
+        #[arg(required = true, value_parser = explain::unit_name)]
+        units: Vec<UnitName>,
+        /// Take them as they are now, although they have changed since they were first observed
+        #[arg(long)]
+        accept: bool,
+    },
 }
 
 pub(super) fn work(verb: Verb) -> Result<Code, Error> {
     match verb {
         Verb::Explain { unit, json } => explain::explain(&unit, json),
+        Verb::Observe { units, accept } => observe::observe(&units, accept),
     }
 }

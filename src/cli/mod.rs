@@ -6,6 +6,7 @@ mod explain;
 mod inspect;
 mod lifecycle;
 mod monitor;
+mod observe;
 pub mod output;
 mod packaging;
 pub mod stackctl;

@@ -11,6 +11,7 @@ use crate::document::Document;
 use crate::error::chain;
 use crate::inventory::{Inventory, InventoryError};
 use crate::names::{StackName, UnitName};
+use crate::observe::{Observed, ObservedUnits};
 use crate::seal::{self, Seal, SealedUnit};
 use crate::systemd::search_path::DropIn;
 
@@ -47,7 +48,27 @@ impl UnitDeclaration {
                 }
             }
         }
-        None
+        match ObservedUnits::load_unit(dirs, unit) {
+            Ok(seal) => seal.map(|seal| Self::observed(dirs, &seal)),
+            Err(error) => {
+                unchecked.push(chain(&error));
+                None
+            }
+        }
+    }
+
+    fn observed(dirs: &Dirs, seal: &Observed) -> Self {
+        let fragment = seal.fragment.as_ref();
+        Self {
+            by: Declarer::Observed,
+            stack: None,
+            seal: Observed::path(dirs, &seal.unit),
+            link: fragment.and_then(|file| file.link.clone()),
+            sha256: fragment.and_then(|file| file.sha256),
+            fragment: fragment.map(|file| file.path.clone()),
+            token: None,
+            allowed_drop_ins: seal.drop_ins.iter().map(|file| file.path.display().to_string()).collect(),
+        }
     }
 
     /// Who declares it, in words.

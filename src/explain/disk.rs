@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use nix::unistd::{Uid, User};
 
 use super::explanation::{
-    CopyKind, Directory, DirectoryState, DropInDirectory, DropInFile, File, Pull, Scope, Standing, UnitCopy,
+    CopyKind, Directory, DirectoryState, DropInDirectory, DropInFile, File, Line, Pull, Scope, Setting,
+    Standing, UnitCopy,
 };
 use super::facts::Facts;
 use super::reason::moment;
+use crate::systemd::disk_text::DiskText;
 use crate::systemd::search_path::{
     self, CopyKind as Seen, DropInListing, DropInScope, FileEnd, FileStatus, LinkRole, SearchPath, WantsLink,
     kind_of_directory,
@@ -184,6 +186,21 @@ pub(super) fn drop_ins(facts: &Facts<'_>, owners: &mut Owners) -> Vec<DropInFile
             file: owners.file_of(drop_in.status.as_ref()),
         })
         .collect()
+}
+
+/// The settings, with all lines that have a say in each.
+pub(super) fn settings(texts: &DiskText) -> Vec<Setting> {
+    let of = |(section, key): (String, String)| {
+        let lines = texts.text.history(&section, &key).into_iter().map(|located| Line {
+            file: located.file,
+            line: located.line,
+            key: located.key,
+            value: located.value,
+            in_force: located.in_force,
+        });
+        Setting { lines: lines.collect(), section, key }
+    };
+    texts.text.keys().into_iter().map(of).collect()
 }
 
 /// The links that pull the unit in.

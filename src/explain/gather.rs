@@ -11,11 +11,11 @@ use super::facts::Facts;
 use super::generation::Generation;
 use super::reason::{self, moment};
 use super::states;
-use super::texts::Texts;
 use crate::dirs::Dirs;
 use crate::error::chain;
 use crate::names::UnitName;
 use crate::systemd::bus::BusError;
+use crate::systemd::disk_text::DiskText;
 use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState};
 use crate::systemd::manager::Manager;
 use crate::systemd::search_path::{Resolution, SearchPath, WantsLink};
@@ -64,7 +64,7 @@ fn explain_from(dirs: &Dirs, unit: &UnitName, path: &[PathBuf], asked: Option<&A
     let mut unchecked: Vec<String> = resolution.unchecked.iter().map(ToString::to_string).collect();
     let wants = pulls(&search_path, &resolution);
     unchecked.extend(search_path.wants_unchecked().iter().map(ToString::to_string));
-    let texts = Texts::read(&resolution);
+    let texts = DiskText::read(&resolution);
     unchecked.extend(texts.unchecked.iter().cloned());
     let declaration = UnitDeclaration::find(dirs, unit, &mut unchecked);
     let loaded = match asked.and_then(|asked| asked.loaded.as_ref()) {
@@ -115,7 +115,7 @@ fn explain_from(dirs: &Dirs, unit: &UnitName, path: &[PathBuf], asked: Option<&A
         }),
         search_path: disk::directories(&facts, &search_path, &mut owners),
         drop_ins: disk::drop_ins(&facts, &mut owners),
-        settings: texts.settings(),
+        settings: disk::settings(&texts),
         pulled_in_by: disk::pulls(&wants, &mut owners),
         on_disk: states::on_disk(&facts, &texts),
         loaded: loaded.map(|loaded| states::loaded(loaded, facts.in_memory)),
@@ -147,12 +147,6 @@ fn settings(
     }
     // Dependencies may be named by an alias. The manager is asked for real names only if that could matter.
     let referenced: Vec<UnitName> = referenced_units(unit, declared, &context).into_iter().collect();
-    let aliases = asked
-        .manager
-        .observe(&referenced, Detail::Unit)
-        .into_iter()
-        .filter_map(|(name, unit)| Some((name, unit.ok()?.id)))
-        .filter(|(name, id)| name != id)
-        .collect();
+    let aliases = asked.manager.real_names(&referenced);
     compare(unit, declared, &context, &aliases, &loaded.properties)
 }

@@ -9,7 +9,6 @@ mod generation;
 mod reason;
 mod states;
 mod text;
-mod texts;
 
 pub use explanation::*;
 pub use gather::{Asked, explain, explain_disk};

@@ -6,14 +6,15 @@ use std::time::SystemTime;
 use super::explanation::{Between, Declared, Declarer, Difference, Loaded, OnDisk};
 use super::facts::Facts;
 use super::reason::{Kind, Reason, moment};
-use super::texts::Texts;
+use crate::digest::Sha256;
 use crate::seal;
+use crate::systemd::disk_text::DiskText;
 use crate::systemd::loaded::LoadedUnit;
-use crate::systemd::search_path::CopyKind;
+use crate::systemd::search_path::{CopyKind, kind_of_directory};
 use crate::systemd::settings::compare::Comparison;
 use crate::systemd::words::LoadState;
 
-pub(super) fn on_disk(facts: &Facts<'_>, texts: &Texts) -> OnDisk {
+pub(super) fn on_disk(facts: &Facts<'_>, texts: &DiskText) -> OnDisk {
     let resolution = facts.resolution;
     OnDisk {
         load_state: resolution.state.word(),
@@ -41,7 +42,7 @@ pub(super) fn loaded(unit: &LoadedUnit, in_memory: bool) -> Loaded {
     }
 }
 
-pub(super) fn declared(facts: &Facts<'_>, texts: &Texts) -> Option<Declared> {
+pub(super) fn declared(facts: &Facts<'_>, texts: &DiskText) -> Option<Declared> {
     let declaration = facts.declaration?;
     Some(Declared {
         by: declaration.by,
@@ -50,14 +51,21 @@ pub(super) fn declared(facts: &Facts<'_>, texts: &Texts) -> Option<Declared> {
         fragment: declaration.fragment.clone(),
         link: declaration.link.clone(),
         sha256: declaration.sha256.map(String::from),
-        text_is_sealed: declaration.sha256.zip(texts.fragment).map(|(sealed, found)| sealed == found),
+        text_is_sealed: declaration
+            .sha256
+            .zip(fragment_digest(facts, texts))
+            .map(|(sealed, found)| sealed == found),
         token: declaration.token.clone(),
         allowed_drop_ins: declaration.allowed_drop_ins.clone(),
     })
 }
 
+fn fragment_digest(facts: &Facts<'_>, texts: &DiskText) -> Option<Sha256> {
+    texts.digests.get(facts.resolution.fragment.as_ref()?).copied()
+}
+
 /// How the three states differ; `settings` is the comparison of the texts on disk with what is loaded.
-pub(super) fn differences(facts: &Facts<'_>, texts: &Texts, settings: &Comparison) -> Vec<Difference> {
+pub(super) fn differences(facts: &Facts<'_>, texts: &DiskText, settings: &Comparison) -> Vec<Difference> {
     let mut found = declared_and_disk(facts, texts);
     if let Some(loaded) = facts.loaded.filter(|_| facts.in_memory) {
         found.extend(declared_and_loaded(facts, loaded));
@@ -72,7 +80,7 @@ pub(super) fn differences(facts: &Facts<'_>, texts: &Texts, settings: &Compariso
     found
 }
 
-fn declared_and_disk(facts: &Facts<'_>, texts: &Texts) -> Vec<Difference> {
+fn declared_and_disk(facts: &Facts<'_>, texts: &DiskText) -> Vec<Difference> {
     let Some(declaration) = facts.declaration else { return Vec::new() };
     let mut found = Vec::new();
     let mut add = |what: &str, expected: String, seen: String| {
@@ -98,7 +106,9 @@ fn declared_and_disk(facts: &Facts<'_>, texts: &Texts) -> Vec<Difference> {
             add("file type", shown(declaration.link.as_ref()), shown(link));
         }
     }
-    if let Some((sealed, found)) = declaration.sha256.zip(texts.fragment).filter(|(a, b)| a != b) {
+    if let Some((sealed, found)) =
+        declaration.sha256.zip(fragment_digest(facts, texts)).filter(|(a, b)| a != b)
+    {
         add("text", format!("sha256 {}…", sealed.short()), format!("sha256 {}…", found.short()));
     }
     for drop_in in facts.resolution.drop_ins.iter().filter(|drop_in| drop_in.is_effective()) {
@@ -239,6 +249,10 @@ fn not_read(facts: &Facts<'_>) -> Option<(PathBuf, SystemTime, SystemTime)> {
     });
     winner
         .chain(drop_ins)
+        // What a generator makes is made during each reload, after the time that the reload goes by.
+        .filter(|(path, _)| {
+            !path.ancestors().skip(1).take(2).any(|dir| kind_of_directory(dir, facts.dirs).is_generated())
+        })
         .filter_map(|(path, status)| Some((path.clone(), status?.changed)))
         // A time that lies ahead says that the clock was set back, and nothing about the order of things.
         .filter(|(_, changed)| *changed <= now && *changed > read)

@@ -220,6 +220,15 @@ impl Manager {
         }
     }
 
+    /// The real names of those of `units` that have another one: `dbus.service` is an alias on many systems. One that
+    /// cannot be asked keeps its name.
+    #[must_use]
+    pub fn real_names(&self, units: &[UnitName]) -> BTreeMap<UnitName, UnitName> {
+        let asked = self.observe(units, Detail::Unit).into_iter();
+        let named = asked.filter_map(|(name, unit)| Some((name, unit.ok()?.id)));
+        named.filter(|(name, id)| name != id).collect()
+    }
+
     /// Lets the manager read all unit files again, and waits until it has.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The user manager: the only code that knows D-Bus, unit files and the unit search path.
 
 pub mod bus;
+pub mod disk_text;
 pub mod jobs;
 pub mod loaded;
 pub mod manager;

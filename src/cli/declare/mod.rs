@@ -10,10 +10,11 @@ mod sync;
 
 use clap::Subcommand;
 
+use super::observe::{self, Removable, Removed};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::names::StackName;
-use place::Place;
+pub(super) use place::{Place, look};
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
@@ -24,10 +25,10 @@ pub(super) enum Verb {
         /// The stacks; all if none is named
         stacks: Vec<StackName>,
     },
-    /// Forget a stack; its containers and data stay
+    /// Forget a stack or an observed unit; containers and data stay
     Remove {
-        /// The stack
-        stack: StackName,
+        /// The stack, or the unit
+        name: Removable,
         /// Stop it and take its containers and networks down first; volumes stay all the same
         #[arg(long)]
         down: bool,
@@ -60,7 +61,13 @@ pub(super) fn work(verb: Verb) -> Result<Code, Error> {
     match verb {
         Verb::Add(given) => add::add(&Place::open()?, *given),
         Verb::Sync { stacks } => sync::sync(&Place::open()?, stacks),
-        Verb::Remove { stack, down } => remove::remove(&Place::open()?, &stack, down),
+        Verb::Remove { name, down } => {
+            let place = Place::open()?;
+            match observe::forget(&place, name)? {
+                Removed::Stack(stack) => remove::remove(&place, &stack, down),
+                Removed::Forgotten => Ok(Code::Done),
+            }
+        }
         Verb::Repair { stack, dry_run: true } => repair::preview(&Place::open()?, stack),
         Verb::Repair { stack, dry_run: false } => repair::repair(&Place::open()?, stack),
         Verb::Install { dry_run } => install::install(&Place::open()?, dry_run),

@@ -22,21 +22,21 @@ const ADVICE: &[audit::Check] = &[
 ];
 
 /// What the verbs work on.
-pub(super) struct Place {
-    pub(super) dirs: Dirs,
+pub(in crate::cli) struct Place {
+    pub(in crate::cli) dirs: Dirs,
     pub(super) host: Host,
     pub(super) programs: Programs,
 }
 
 impl Place {
-    pub(super) fn open() -> Result<Self, Error> {
+    pub(in crate::cli) fn open() -> Result<Self, Error> {
         let dirs = Dirs::from_env()?;
         let host = Host::load_or_default(&dirs).map_err(Error::Configuration)?;
         Ok(Self { dirs, host, programs: Programs::beside_this_one()? })
     }
 
     /// The manager is asked for before anything is written: without it the change could not take effect.
-    pub(super) fn manager(&self) -> Result<Manager, Error> {
+    pub(in crate::cli) fn manager(&self) -> Result<Manager, Error> {
         Ok(Manager::connect(&self.dirs, self.host.bus_deadline.duration())?)
     }
 }
@@ -48,7 +48,7 @@ pub(super) fn show(changes: &[Change]) -> Result<bool, Error> {
 }
 
 /// Lets the auditor reload what may be reloaded, and reports what it finds of `stacks` and `units`.
-pub(super) fn look(
+pub(in crate::cli) fn look(
     place: &Place,
     stacks: &BTreeSet<StackName>,
     units: &[UnitName],

@@ -55,6 +55,12 @@ pub struct FileStatus {
 }
 
 impl FileStatus {
+    /// What a path leads to; none if that cannot be told.
+    #[must_use]
+    pub fn following(path: &Path) -> Option<Self> {
+        stat(path).ok()
+    }
+
     fn of(metadata: &std::fs::Metadata) -> Self {
         Self {
             file_type: kind_of(metadata.file_type()),

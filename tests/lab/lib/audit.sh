@@ -58,7 +58,7 @@ journal_tells() { # RUN MICROSECONDS 'CHECK UNIT PATH' MILLISECONDS
     local run=$1 begin=$2 check unit path event
     read -r check unit path <<<"$3"
     event=$(journal_json -u stack-audit.service "STACKWARDEN_RUN=$run" "STACKWARDEN_CHECK=$check" \
-        "STACKWARDEN_UNIT=$unit" "STACKWARDEN_PATH=$path")
+        "STACKWARDEN_UNIT=$unit" | jq -c --arg path "$path" 'select((.STACKWARDEN_PATH | if . == "" then "-" else . end) == $path)')
     [ -n "$event" ] || fail "no event of run $run for: $3"
     # The event goes out before the report is written.
     assert_json "$event" "(.__REALTIME_TIMESTAMP | tonumber) - $begin < $4 * 1000" "the event for: $3"
