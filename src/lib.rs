@@ -9,6 +9,7 @@ pub mod cli;
 pub mod compose;
 pub mod digest;
 pub mod dirs;
+pub mod doctor;
 pub mod document;
 pub mod error;
 pub mod exit;

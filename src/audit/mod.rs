@@ -40,4 +40,5 @@ pub use run::{Audit, Options, audit};
 pub use running::{Asked, StackSeen, Stacks};
 pub use state::last;
 pub(crate) use units::failure;
-pub use world::{ALERTS, Answers, Owned, Seen, World, with_instances};
+pub use watches::BUDGET as WATCHES;
+pub use world::{ALERTS, Answers, Owned, Seen, World, lingering, with_instances};

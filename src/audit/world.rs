@@ -230,7 +230,10 @@ fn last_update(dirs: &Dirs) -> Result<Option<String>, String> {
 }
 
 /// Whether the user lingers: logind keeps a file for each user who does (logind.conf(5), `sd_uid_get_state(3)`).
-fn lingering(dirs: &Dirs) -> Result<bool, String> {
+///
+/// # Errors
+/// It cannot be found out; why, in words.
+pub fn lingering(dirs: &Dirs) -> Result<bool, String> {
     let marker = Path::new("/var/lib/systemd/linger").join(&dirs.user);
     match fs::symlink_metadata(marker) {
         Ok(_) => Ok(true),

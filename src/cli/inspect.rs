@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{explain, observe};
+use super::{doctor, explain, observe};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::names::UnitName;
@@ -14,6 +14,12 @@ pub(super) enum Verb {
         /// Any user unit, declared or not
         #[arg(value_parser = explain::unit_name)]
         unit: UnitName,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what this host lacks, each lack with the command that mends it
+    Doctor {
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -32,6 +38,7 @@ pub(super) enum Verb {
 pub(super) fn work(verb: Verb) -> Result<Code, Error> {
     match verb {
         Verb::Explain { unit, json } => explain::explain(&unit, json),
+        Verb::Doctor { json } => doctor::doctor(json),
         Verb::Observe { units, accept } => observe::observe(&units, accept),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod declare;
+mod doctor;
 mod explain;
 mod inspect;
 mod lifecycle;

@@ -1,9 +1,11 @@
 //! podman, asked in JSON.
 
 mod ask;
+mod needs;
 mod time;
 mod types;
 
 pub use ask::{Podman, PodmanError};
+pub use needs::{HELPERS, OLDEST, is_older};
 pub use time::parse_time;
 pub use types::{Container, Image, Inspected, Mount, Owner, PROJECT_LABEL, SERVICE_LABEL, State, Volume};

@@ -110,7 +110,8 @@ fn stop(manager: &Manager, timer: &UnitName) -> bool {
 }
 
 /// podman (5.4) calls the timer of a health check `<container's id>-<random>.timer`, earlier ones without the suffix.
-fn container_of_timer(unit: &UnitName) -> Option<&str> {
+#[must_use]
+pub fn container_of_timer(unit: &UnitName) -> Option<&str> {
     let (id, rest) = unit.as_str().split_at_checked(ID_LENGTH)?;
     let is_id = id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     (is_id && unit.unit_type() == "timer" && rest.starts_with(['-', '.'])).then_some(id)

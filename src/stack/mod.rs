@@ -22,6 +22,7 @@ mod transaction;
 mod up;
 pub mod verify;
 
+pub use clean::container_of_timer;
 pub use context::Context;
 pub use error::StackError;
 pub use refusal::Refusal;

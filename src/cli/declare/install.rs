@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::place::{Place, look, show};
 use crate::audit::settle::{AUDIT, SETTLE};
-use crate::cli::output;
+use crate::cli::{doctor, output};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::install;
@@ -33,6 +33,7 @@ pub(super) fn install(place: &Place, dry_run: bool) -> Result<Code, Error> {
         }
     }
     let code = look(place, &BTreeSet::new(), &units, false)?;
+    doctor::tell(&place.dirs, &place.host);
     if code == Code::Done {
         output::print("next: stackctl add NAME --compose FILE")?;
     }

@@ -7,18 +7,8 @@ use super::Findings;
 use crate::error::chain;
 use crate::exit::Code;
 use crate::inventory::ProviderKind;
-use crate::podman::Podman;
+use crate::podman::{HELPERS, OLDEST, Podman, is_older};
 use crate::stack::{Context, StackError};
-
-/// The first podman that has `compose`.
-const OLDEST: (u32, u32) = (4, 7);
-
-/// Programs that rootless podman runs, and what fails without them.
-const HELPERS: &[(&str, &str)] = &[
-    ("newuidmap", "rootless containers cannot start without it (package uidmap, or shadow)"),
-    ("newgidmap", "rootless containers cannot start without it (package uidmap, or shadow)"),
-    ("systemd-run", "health checks never run without it"),
-];
 
 pub(super) fn check(context: &Context, findings: &mut Findings) -> Option<Podman> {
     let host = &context.host;
@@ -36,7 +26,7 @@ pub(super) fn check(context: &Context, findings: &mut Findings) -> Option<Podman
         }
     };
     match podman.version() {
-        Ok(version) if is_too_old(&version) => {
+        Ok(version) if is_older(&version, OLDEST) => {
             let (major, minor) = OLDEST;
             findings.refuse(
                 Code::Configuration,
@@ -64,27 +54,4 @@ pub(super) fn check(context: &Context, findings: &mut Findings) -> Option<Podman
         }
     }
     Some(podman)
-}
-
-/// A version that cannot be read is not held against podman: what it answers is judged.
-fn is_too_old(version: &str) -> bool {
-    let mut numbers = version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-    match (numbers.next(), numbers.next()) {
-        (Some(major), Some(minor)) => (major, minor) < OLDEST,
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn debian_12s_podman_is_too_old() {
-        for (version, old) in
-            [("4.3.1", true), ("4.7.0", false), ("5.4.2", false), ("4.7-dev", false), ("?", false)]
-        {
-            assert_eq!(is_too_old(version), old, "{version}");
-        }
-    }
 }
