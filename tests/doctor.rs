@@ -1,9 +1,5 @@
 //! `stackctl doctor` on a machine that lacks nearly everything, and against its schema.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "in a test, a failed step is a panic with its place"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test, a failed step is a panic with its place")]
 
 mod support;
 

@@ -35,9 +35,12 @@ pub(super) fn judge(
     context: &Context,
     verdicts: &mut Verdicts,
 ) -> Option<Pending> {
+    // What is not in memory will be read from the disk; what has no definition is unit-missing or unit-masked.
+    if !seen.in_memory && !seen.name.is_template() && !matches!(seen.loaded, Some(Err(_))) {
+        verdicts.record(Check::DefinitionStale, None);
+        return None;
+    }
     let Some(Ok(loaded)) = &seen.loaded else { return None };
-    // What was not in memory was read from the disk for this very question; what has no definition is unit-missing or
-    // unit-masked.
     if !seen.in_memory || matches!(loaded.load_state, LoadState::NotFound | LoadState::Masked) {
         verdicts.record(Check::DefinitionStale, None);
         return None;

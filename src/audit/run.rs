@@ -19,6 +19,7 @@ use super::{fingerprint, quiet, state, watches};
 use crate::atomic::WriteError;
 use crate::dirs::Dirs;
 use crate::error::chain;
+use crate::inventory::Host;
 use crate::lock::{Alone, LockError};
 use crate::names::{StackName, UnitName};
 use crate::process::Interrupt;
@@ -92,7 +93,9 @@ pub struct Audit {
 pub fn audit(dirs: &Dirs, options: &Options) -> Result<Audit, LockError> {
     let started = SystemTime::now();
     let mut notes = Vec::new();
-    let mut manager = Manager::connect(dirs, Declaration::load(dirs).host.bus_deadline.duration());
+    // One that cannot be read is a finding of the whole declaration, below.
+    let host = Host::load_or_default(dirs).unwrap_or_default();
+    let mut manager = Manager::connect(dirs, host.bus_deadline.duration());
     let trigger = match (&options.trigger, &manager) {
         _ if Seen::asked_again(Seen::load_last(dirs).as_ref()) => Trigger::Path,
         (Trigger::Manual, _) | (_, Err(_)) => options.trigger,

@@ -21,7 +21,7 @@ use crate::seal::Setting;
 use crate::systemd::bus::BusError;
 use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState, UnitList};
 use crate::systemd::manager::Manager;
-use crate::systemd::search_path::{DirectoryKind, Resolution, SearchPath, kind_of_directory};
+use crate::systemd::search_path::{DirectoryKind, DropIn, Resolution, SearchPath, kind_of_directory};
 use crate::systemd::settings::compare::{Declared, referenced_units};
 use crate::systemd::settings::specifier::Context;
 use crate::update::orchestrator::{Report, path};
@@ -109,7 +109,9 @@ impl World {
         let state = manager.state()?;
         let listed = manager.loaded_units()?;
         let declared = with_instances(declaration, &listed);
-        let names: Vec<UnitName> = declared.keys().filter(|name| !name.is_template()).cloned().collect();
+        let search_path = SearchPath::scan(state.unit_path.iter().cloned());
+        let asked = declared.iter().filter(|(name, unit)| is_asked(name, unit, &listed, &search_path));
+        let names: Vec<UnitName> = asked.map(|(name, _)| name.clone()).collect();
         let loaded = manager.observe(&names, Detail::Settings);
         // A manager that is gone by now says nothing about any unit; the few that it still told of are no verdict.
         if let Some(error) =
@@ -127,7 +129,7 @@ impl World {
         };
         // What podman said was before what the manager says now: whose stack was worked on between is not judged.
         stacks.look_again(dirs);
-        let mut world = Self::assemble(dirs, declared, answers, stacks);
+        let mut world = Self::assemble_along(search_path, dirs, declared, answers, stacks);
         let Answers { manager: state, listed, .. } = &world.answers;
         world.observed =
             observed::look(dirs, &declaration.observed, &world.search_path, manager, state, listed);
@@ -139,10 +141,20 @@ impl World {
     pub fn assemble(
         dirs: &Dirs,
         declared: BTreeMap<UnitName, DeclaredUnit>,
-        mut answers: Answers,
+        answers: Answers,
         stacks: Stacks,
     ) -> Self {
         let search_path = SearchPath::scan(answers.manager.unit_path.iter().cloned());
+        Self::assemble_along(search_path, dirs, declared, answers, stacks)
+    }
+
+    fn assemble_along(
+        search_path: SearchPath,
+        dirs: &Dirs,
+        declared: BTreeMap<UnitName, DeclaredUnit>,
+        mut answers: Answers,
+        stacks: Stacks,
+    ) -> Self {
         let units = declared
             .into_iter()
             .map(|(name, declared)| {
@@ -167,6 +179,15 @@ impl World {
     pub fn kind_of(&self, dirs: &Dirs, file: &Path) -> DirectoryKind {
         file.parent().map_or(DirectoryKind::Other, |directory| kind_of_directory(directory, dirs))
     }
+}
+
+/// Whether the manager is asked about a unit. One that it does not have in memory it would read from the disk for this
+/// very question, and forget again: what it would say is what the disk says. It alone knows whether it can read a text
+/// that is not all ours, and how the watchers fare. (Each such question takes milliseconds, and more with each link in
+/// the search path, since `UnitFileState` walks them all.)
+fn is_asked(name: &UnitName, unit: &DeclaredUnit, listed: &UnitList, search_path: &SearchPath) -> bool {
+    let is_changed = || search_path.resolve(name).drop_ins.iter().any(DropIn::is_effective);
+    !name.is_template() && (listed.units.contains_key(name) || unit.stack.is_none() || is_changed())
 }
 
 /// The declared units, and each loaded instance of a declared template as a unit of its own; not the instances that
@@ -216,8 +237,12 @@ fn aliases(
         let settings: Vec<Declared<'_>> = unit.sealed.settings.iter().map(Setting::as_declared).collect();
         referenced.extend(referenced_units(name, &settings, &context));
     }
-    let referenced: Vec<UnitName> =
-        referenced.into_iter().filter(|name| !declared.contains_key(name)).collect();
+    // Ours have one name each, instances too.
+    let is_ours = |name: &UnitName| {
+        declared.contains_key(name)
+            || name.template().is_some_and(|template| declared.contains_key(&template))
+    };
+    let referenced: Vec<UnitName> = referenced.into_iter().filter(|name| !is_ours(name)).collect();
     manager.real_names(&referenced)
 }
 
