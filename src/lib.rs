@@ -29,5 +29,6 @@ pub mod records;
 pub mod render;
 pub mod seal;
 pub mod stack;
+pub mod status;
 pub mod systemd;
 pub mod update;

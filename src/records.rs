@@ -1,6 +1,7 @@
 //! What transactions did: one JSON file each, replaced atomically before every step, so that a crash leaves told what
 //! was under way. The published form is `docs/schema/record.schema.json`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -239,6 +240,31 @@ pub fn open_ones(
     damaged.map_or(Ok(open), Err)
 }
 
+/// The newest record of each of the `stacks` with one of the `verbs`; the directory is listed once.
+#[must_use]
+pub fn newest_of_each(dirs: &Dirs, stacks: &[&StackName], verbs: &[&str]) -> BTreeMap<StackName, Record> {
+    let paths = json_files(&directory(dirs)).unwrap_or_default();
+    let mut newest = BTreeMap::new();
+    for stack in stacks {
+        let may_be =
+            |path: &&PathBuf| may_be_of(path, stack) && verbs.iter().any(|verb| names_verb(path, verb));
+        let record = paths.iter().rev().filter(may_be).find_map(|path| {
+            let record = Record::load(path).ok()?;
+            (record.stack == **stack && verbs.contains(&record.verb.as_str())).then_some(record)
+        });
+        if let Some(record) = record {
+            newest.insert((*stack).clone(), record);
+        }
+    }
+    newest
+}
+
+/// By name alone; a number may follow the verb.
+fn names_verb(path: &Path, verb: &str) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.rsplit_once(&format!("-{verb}")).is_some_and(|(_, rest)| rest.starts_with('.'))
+}
+
 /// By name alone: `foo-bar` also has the records of a stack `foo` whose verb would begin with `bar-`; the content
 /// decides.
 fn may_be_of(path: &Path, stack: &StackName) -> bool {
@@ -294,6 +320,8 @@ mod tests {
         assert_eq!(records[0].outcome.as_ref().map(|outcome| outcome.code), Some(0));
         assert_eq!(load(&dirs, None).unwrap().0.len(), 2);
         assert_eq!(newest(&dirs, &stack, &["update"]), None);
+        let each = newest_of_each(&dirs, &[&stack, &other], &["apply"]);
+        assert_eq!(each.keys().collect::<Vec<_>>(), [&stack]);
     }
 
     #[test]

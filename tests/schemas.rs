@@ -23,6 +23,7 @@ use stackwarden::records::Record;
 use stackwarden::render::{self, Programs};
 use stackwarden::seal::Seal;
 use stackwarden::stack::StackState;
+use stackwarden::status::Status;
 use stackwarden::update::orchestrator as update;
 
 /// What the programs take for a file of this kind, and what they would write in turn.
@@ -336,12 +337,32 @@ fn stack_states() {
         "applied": {
             "record": "r", "at": "2026-02-13T04:00:00.000Z", "inventory": digest, "key": digest,
             "compose_files": {"/srv/a/compose.yml": digest}, "env_files": {"/srv/a/.env": digest},
-            "services": {"web": "hash"}
+            "services": {"web": "hash"}, "replicas": {"web": 1}, "tied": ["web"]
         },
         "pins": [{"at": "2026-02-13T04:00:00.000Z", "record": "r", "images": {"app:1": pinned}}],
         "quarantine": {"app:1": {"digest": "sha256:1", "at": "2026-02-13T04:00:00.000Z", "reason": "not healthy"}}
     });
     hold("stack-state", parse::<StackState>, &[least, full]);
+}
+
+#[test]
+fn statuses() {
+    let last =
+        json!({"verb": "apply", "started": "2026-02-13T10:00:00.000Z", "code": 0, "message": "applied"});
+    let full = json!({
+        "version": 1, "at": "2026-02-13T10:00:00.000Z", "manager": "why", "podman": "why", "code": 69,
+        "stacks": {"web": {
+            "condition": "up", "unit": {"active_state": "active", "result": "success", "since": "t"},
+            "provenance": {"path": "/x", "owner": "owner", "declared": false, "broken": ["unit-missing"]},
+            "project": "web",
+            "containers": {
+                "expected": 1, "running": 1, "finished": 0, "healthy": 1, "starting": 0, "unhealthy": 0, "down": 0
+            },
+            "last_apply": last, "last_update": last, "findings": ["a: b"]
+        }},
+        "next": {"stack-audit.timer": "2026-02-13T10:15:00.000Z"}, "broken": ["a file"]
+    });
+    hold("status", parse::<Status>, &[full]);
 }
 
 #[test]

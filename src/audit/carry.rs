@@ -22,7 +22,7 @@ enum Of<'a> {
 pub(super) fn carry(verdicts: &mut Verdicts, last: Option<&Report>, world: Option<&World>) -> Option<String> {
     let stacks = world.map(|world| &world.stacks);
     let (of, asked) = match stacks.map(|stacks| &stacks.podman) {
-        Some(Asked::Failed(_)) => return None,
+        Some(Asked::Failed { .. }) => return None,
         Some(Asked::Yes { at, .. }) => {
             let busy = stacks.into_iter().flat_map(|stacks| &stacks.declared).filter(|(_, seen)| seen.busy);
             let at = humantime::format_rfc3339_millis(*at).to_string();

@@ -1,7 +1,7 @@
 //! containers-unowned, stack-down, stack-unhealthy, label-mismatch, provider-mismatch, health-timer-missing: do the
 //! containers run that should, for whom, and well?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::check::Check;
 use super::declaration::Declaration;
@@ -16,7 +16,7 @@ use crate::stack::verify::{ended_badly, never_checked};
 pub(super) fn judge(declaration: &Declaration, world: &World, verdicts: &mut Verdicts) {
     match &world.stacks.podman {
         Asked::No => {}
-        Asked::Failed(why) => {
+        Asked::Failed { why, .. } => {
             for check in Check::RUNNING {
                 let finding = Finding::unknown(*check, State::Running)
                     .expected("podman's answer", why)
@@ -98,13 +98,20 @@ impl Judge<'_> {
     }
 
     fn down(&self) -> Option<Finding> {
-        let services: BTreeSet<&str> =
-            self.own.iter().filter(|one| one.is_of_a_service()).filter_map(|one| one.service()).collect();
+        let found = |service: &String| {
+            let of_it = |one: &&&Container| one.is_of_a_service() && one.service() == Some(service);
+            u32::try_from(self.own.iter().filter(of_it).count()).unwrap_or(u32::MAX)
+        };
         let applied = self.seen.applied.as_ref().ok().and_then(Option::as_ref);
-        let expected = applied.into_iter().flat_map(|applied| applied.services.keys());
+        let expected = applied.into_iter().flat_map(|applied| &applied.replicas);
         let mut seen: Vec<String> = expected
-            .filter(|service| !services.contains(service.as_str()))
-            .map(|service| format!("service {service} has no container"))
+            .filter_map(|(service, expected)| match found(service) {
+                0 => Some(format!("service {service} has no container")),
+                found if found < *expected => {
+                    Some(format!("service {service} has {found} of {expected} containers"))
+                }
+                _ => None,
+            })
             .collect();
         seen.extend(
             self.own.iter().filter(|one| one.is_of_a_service()).filter_map(|one| self.not_running(one)),

@@ -37,7 +37,7 @@ pub use judge::{Judgement, judge};
 pub use observed::SeenObserved;
 pub use report::{Counts, Healed, Report, Thresholds, Trigger};
 pub use run::{Audit, Options, audit};
-pub use running::{Asked, StackSeen, Stacks};
+pub use running::{Ask, Asked, Phase, StackSeen, Stacks};
 pub use state::last;
 pub(crate) use units::failure;
 pub use watches::BUDGET as WATCHES;

@@ -12,7 +12,7 @@ use super::finding::Finding;
 use super::heal::{self, Action};
 use super::judge::judge;
 use super::report::{Report, Trigger};
-use super::running::Stacks;
+use super::running::{Ask, Stacks};
 use super::settle::{AUDIT, Looked, Seen};
 use super::world::World;
 use super::{fingerprint, quiet, state, watches};
@@ -209,7 +209,8 @@ impl Work<'_> {
         let mut directories = directories(self.dirs, &manager.state()?.unit_path);
         let mut reload_failed = false;
         let mut round = 0;
-        let mut stacks = Stacks::observe(self.dirs, declaration, self.ask);
+        let mut stacks =
+            Stacks::observe(self.dirs, declaration, if self.ask { Ask::Compose } else { Ask::Nobody });
         loop {
             round += 1;
             let before = fingerprint::take(&directories);

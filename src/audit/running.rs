@@ -9,12 +9,13 @@ use super::world::World;
 use crate::compose::{Compose, Flaw, Overlay};
 use crate::dirs::Dirs;
 use crate::error::chain;
+use crate::exit::Code;
 use crate::inventory::{Declared, Host, Inventory, ProviderKind, json_files, stack_of_file};
 use crate::lock::{Locked, Peek};
 use crate::names::StackName;
 use crate::podman::{Container, Inspected, Podman, PodmanError};
 use crate::process::Interrupt;
-use crate::stack::{Applied, StackState};
+use crate::stack::{Applied, StackError, StackState};
 use crate::systemd::words::ActiveState;
 
 /// How long the compose provider is asked for hashes, one stack after the other, before the rest is left unknown. Each
@@ -35,14 +36,30 @@ pub struct Stacks {
     pub podman: Asked,
 }
 
+/// Who is asked, beside the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Nobody.
+    Nobody,
+    /// podman.
+    Podman,
+    /// podman, and compose for the hashes of what it would make.
+    Compose,
+}
+
 /// What podman said.
 #[derive(Debug, Default)]
 pub enum Asked {
     /// It was not asked.
     #[default]
     No,
-    /// It did not answer, and why.
-    Failed(String),
+    /// It did not answer.
+    Failed {
+        /// Why.
+        why: String,
+        /// The exit code of a program that can do nothing without the answer.
+        code: Code,
+    },
     /// It did.
     Yes {
         /// When.
@@ -73,9 +90,9 @@ pub struct StackSeen {
 }
 
 impl Stacks {
-    /// Observes the files, and if `ask`, podman and compose.
+    /// Observes the files, and what the others say.
     #[must_use]
-    pub fn observe(dirs: &Dirs, declaration: &Declaration, ask: bool) -> Self {
+    pub fn observe(dirs: &Dirs, declaration: &Declaration, ask: Ask) -> Self {
         let inventory = &declaration.inventory;
         let mut declared: BTreeMap<StackName, StackSeen> = inventory
             .stacks
@@ -83,12 +100,12 @@ impl Stacks {
             .map(|(stack, declared)| (stack.clone(), StackSeen::look(dirs, stack, declared)))
             .collect();
         let forgotten = forgotten(dirs, inventory);
-        let podman = if ask && !(declared.is_empty() && forgotten.is_empty()) {
+        let podman = if ask != Ask::Nobody && !(declared.is_empty() && forgotten.is_empty()) {
             Asked::ask(dirs, &declaration.host)
         } else {
             Asked::No
         };
-        if let Asked::Yes { containers, .. } = &podman {
+        if let (Ask::Compose, Asked::Yes { containers, .. }) = (ask, &podman) {
             ask_hashes(dirs, &declaration.host, inventory, containers, &mut declared);
         }
         Self { declared, forgotten, podman }
@@ -97,7 +114,7 @@ impl Stacks {
     /// The same answers, beside files that have changed meanwhile.
     #[must_use]
     pub(super) fn with_files_of(self, dirs: &Dirs, declaration: &Declaration) -> Self {
-        let mut fresh = Self::observe(dirs, declaration, false);
+        let mut fresh = Self::observe(dirs, declaration, Ask::Nobody);
         for (stack, seen) in &mut fresh.declared {
             if let Some(before) = self.declared.get(stack) {
                 // What podman was asked for is of then: a transaction since makes it worthless.
@@ -173,7 +190,10 @@ impl Asked {
                     return Self::Yes { at: SystemTime::now(), containers, inspected };
                 }
                 Err(error) if error.is_no_such_object() && attempt < ATTEMPTS => attempt += 1,
-                Err(error) => return Self::Failed(chain(&error)),
+                Err(error) => {
+                    let why = chain(&error);
+                    return Self::Failed { why, code: StackError::from(error).code() };
+                }
             }
         }
     }
@@ -239,7 +259,7 @@ fn hashes(
 
 /// What a stack's unit is doing, as far as its containers are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub enum Phase {
     /// They are to run.
     Up,
     /// They are not.
@@ -252,7 +272,8 @@ pub(super) enum Phase {
 
 impl World {
     /// What the unit of a stack is doing.
-    pub(super) fn phase(&self, stack: &StackName) -> Phase {
+    #[must_use]
+    pub fn phase(&self, stack: &StackName) -> Phase {
         if self.stacks.declared.get(stack).is_some_and(|seen| seen.busy) {
             return Phase::Moving;
         }

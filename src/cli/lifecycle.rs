@@ -1,16 +1,18 @@
 //! The verbs of `stackctl` that start, stop and look at stacks.
 
 use std::ffi::OsString;
+use std::time::SystemTime;
 
 use clap::Subcommand;
 
-use super::output::{print, print_json};
+use super::output::{colour, print, print_json};
 use crate::dirs::Dirs;
 use crate::error::{Error, chain};
 use crate::exit::Code;
-use crate::inventory::Timespan;
+use crate::inventory::{Inventory, Timespan};
 use crate::names::StackName;
 use crate::stack::{self, Context};
+use crate::status;
 
 #[derive(Subcommand)]
 pub enum Verb {
@@ -50,6 +52,17 @@ pub enum Verb {
         #[arg(last = true, required = true)]
         arguments: Vec<OsString>,
     },
+    /// Show what every stack is doing now, what happened to it last, and what comes next
+    Status {
+        /// As JSON
+        #[arg(long, conflicts_with = "oneline")]
+        json: bool,
+        /// In one line, for prompts and scripts
+        #[arg(long)]
+        oneline: bool,
+        /// The stacks; all if none is named
+        stacks: Vec<StackName>,
+    },
     /// Show what was done with a stack, or with all of them
     History {
         /// As JSON, one object per transaction
@@ -81,6 +94,21 @@ pub fn work(verb: Verb) -> Result<Code, Error> {
         Verb::Restart { stack } => return stack::restart::restart(&Context::open()?, &stack),
         Verb::Compose { stack, arguments } => {
             stack::compose::compose(&Context::open_plain()?, &stack, &arguments)?;
+        }
+        Verb::Status { json, oneline, stacks } => {
+            let dirs = Dirs::from_env()?;
+            for stack in &stacks {
+                Inventory::load_stack(&dirs, stack)?;
+            }
+            let status = status::gather(&dirs, &stacks.into_iter().collect());
+            if json {
+                print_json(&status)?;
+            } else if oneline {
+                print(&status::one_line(&status))?;
+            } else {
+                print(&status::table(&status, colour(), SystemTime::now()))?;
+            }
+            return Ok(status.exit_code());
         }
         Verb::History { json, stack } => {
             let (records, broken) = stack::history::history(&Dirs::from_env()?, stack.as_ref())?;

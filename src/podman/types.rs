@@ -114,6 +114,12 @@ impl Container {
         self.status.contains("(starting)")
     }
 
+    /// Whether its health check passes, in the words of `podman ps`.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.status.contains("(healthy)")
+    }
+
     /// Whether its health check fails, in the words of `podman ps`.
     #[must_use]
     pub fn is_unhealthy(&self) -> bool {

@@ -9,6 +9,7 @@ mod context;
 mod detach;
 mod error;
 pub mod history;
+mod left_open;
 pub mod preflight;
 mod pull;
 mod refusal;

@@ -1,5 +1,5 @@
 //! What is remembered of a stack: what it was last applied with. The published form is
-//! `docs/schema/state.schema.json`.
+//! `docs/schema/stack-state.schema.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -57,6 +57,9 @@ pub struct Applied {
     pub key: Sha256,
     /// The config hash that each service's containers carry.
     pub services: BTreeMap<String, String>,
+    /// How many containers each service had.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replicas: BTreeMap<String, u32>,
     /// The services whose hash also depends on another container's id, which compose itself does not tell.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tied: BTreeSet<String>,
@@ -68,6 +71,10 @@ impl Applied {
     pub fn of(prepared: &Prepared, containers: &[Container], record: &str) -> Self {
         let key = random_key(record);
         let (compose_files, env_files) = prepared.compose.inputs();
+        let mut replicas = BTreeMap::new();
+        for container in containers.iter().filter(|container| container.is_of_a_service()) {
+            *replicas.entry(container.service().unwrap_or_default().to_owned()).or_default() += 1;
+        }
         Self {
             record: record.to_owned(),
             at: records::timestamp(SystemTime::now()),
@@ -75,6 +82,7 @@ impl Applied {
             compose_files: digests(compose_files, Sha256::of),
             env_files: digests(env_files, |content| keyed(&key, content)),
             key,
+            replicas,
             tied: prepared
                 .model
                 .services

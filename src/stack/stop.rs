@@ -13,6 +13,7 @@ use crate::inventory::{Inventory, ProviderKind};
 use crate::journal;
 use crate::names::StackName;
 use crate::podman::{Container, Owner, Podman};
+use crate::process::Interrupt;
 use crate::systemd::bus::BusError;
 use crate::systemd::words::{JobType, SystemState};
 
@@ -101,6 +102,21 @@ fn ask(context: &Context, stack: &StackName, by_unit: bool) -> Result<Asked, Bus
     let state = manager.state()?.system_state;
     let job = manager.unit_job(&stack.service())?.map(|job| job.kind);
     Ok(Asked { by_unit, manager: state, job })
+}
+
+/// After an apply of the stack's own unit was interrupted: stops the stack if that is why. systemd ends a unit that is
+/// still starting with a signal, and does not run its stop command.
+///
+/// # Errors
+/// As [`stop`].
+pub(super) fn stop_if_wanted(context: &Context, stack: &StackName) -> Result<(), Error> {
+    let by_unit = journal::own_unit().is_some_and(|unit| unit == stack.service().as_str());
+    if !by_unit || !ask(context, stack, by_unit).is_ok_and(|asked| decide(&asked) == Decision::Stop) {
+        return Ok(());
+    }
+    // This program was asked to end; what it does now has bounds of its own.
+    let (dirs, host) = (context.dirs.clone(), context.host.clone());
+    stop_now(&Context { dirs, host, interrupt: Interrupt::never() }, stack)
 }
 
 fn stop_now(context: &Context, stack: &StackName) -> Result<(), Error> {

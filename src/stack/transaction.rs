@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::error::StackError;
+use super::left_open::take_over;
 use crate::error::{Error, chain};
 use crate::journal;
 use crate::lock::Locked;
@@ -30,7 +31,9 @@ impl<'a> Transaction<'a> {
         work: impl FnOnce(&mut Self) -> Result<String, Error>,
     ) -> Result<(), Error> {
         let locked = Some(lock(context, stack, verb)?);
+        let left = take_over(context, stack, verb)?;
         let mut transaction = Self { locked, ..Self::begin(context, stack, verb)? };
+        transaction.tell_of(&left)?;
         let result = work(&mut transaction);
         transaction.close(result)
     }
@@ -56,7 +59,21 @@ impl<'a> Transaction<'a> {
     /// Somebody else is at work.
     pub fn lock(&mut self) -> Result<(), Error> {
         if self.locked.is_none() {
-            self.locked = Some(lock(self.context, &self.stack, &self.record.record().verb)?);
+            let verb = self.record.record().verb.clone();
+            self.locked = Some(lock(self.context, &self.stack, &verb)?);
+            let left = take_over(self.context, &self.stack, &verb)?;
+            self.tell_of(&left)?;
+        }
+        Ok(())
+    }
+
+    /// Records what a killed program had left, and that it was taken over.
+    fn tell_of(&mut self, left: &[String]) -> Result<(), Error> {
+        if !left.is_empty() {
+            self.step_regardless("take-over")?;
+        }
+        for what in left {
+            self.warn(what);
         }
         Ok(())
     }

@@ -21,5 +21,5 @@ pub use change::{Change, Outcome, Pin, Pinned, Quarantined, Update, Version};
 pub use error::UpdateError;
 pub use machine::{End, Known, Next, Seen, Step, next};
 pub use preview::{Offer, Verdict, preview};
-pub use settle::{Settled, settle_open};
+pub use settle::{Settled, VERBS, settle_open};
 pub use verb::{clear_quarantine, quarantined, rollback, update};

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
-use stackwarden::audit::{Asked, Declaration, Stacks};
+use stackwarden::audit::{Ask, Asked, Declaration, Stacks};
 use stackwarden::dirs::Dirs;
+use stackwarden::exit::Code;
 use stackwarden::names::StackName;
 use stackwarden::podman::{Container, Inspected};
 
@@ -13,13 +14,13 @@ use super::case::with_root;
 
 /// The stacks of the tree, and what podman says of them in a case's directory.
 pub fn stacks(case: &Path, root: &Path, dirs: &Dirs, declaration: &Declaration) -> Stacks {
-    let mut stacks = Stacks::observe(dirs, declaration, false);
+    let mut stacks = Stacks::observe(dirs, declaration, Ask::Nobody);
     let read = |name: &str| {
         let path = case.join("podman").join(name);
         path.exists().then(|| with_root(&super::case::read_json(&path), root))
     };
     if let Ok(why) = fs_err::read_to_string(case.join("podman/failed.txt")) {
-        stacks.podman = Asked::Failed(why.trim().to_owned());
+        stacks.podman = Asked::Failed { why: why.trim().to_owned(), code: Code::Unreachable };
         return stacks;
     }
     let containers: Vec<Container> =

@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# SIGKILL of an apply in each of its steps, with one provider: the next apply takes over and finishes, a stop undoes.
+# shellcheck source=/dev/null
+source "$LAB_DIR/scenarios/bodies/stack.sh"
+pin_provider
+make_images
+put_stack shop 8080
+web=$(container_of shop web) db=$(container_of shop db)
+assert_exit 0 user stackctl install
+assert_exit 0 user stackctl add shop --compose shop/compose.yml --project shop --verify gate
+userctl start shop.service
+user podman exec "$db" sh -c 'echo kept >/data/named'
+everything=$(project_containers shop)
+
+tag=1
+# killed_in STEP: a new tag is applied, and its program is killed in this step.
+killed_in() {
+    tag=$((3 - tag))
+    user sed -i "s/TAG:-./TAG:-$tag/" shop/compose.yml
+    userctl restart --no-block shop.service
+    # shellcheck disable=SC2016  # for the inner shell
+    user timeout 60 bash -c '
+        while :; do
+            record=$(ls ~/.local/state/stackwarden/records/*-shop-apply*.json | tail -n 1)
+            step=$(grep -o "\"name\": \"[a-z-]*\"" "$record" | tail -n 1)
+            [ "$step" != "\"name\": \"$1\"" ] || ! pid=$(jq -e "select(.finished == null).pid" "$record") || break
+        done
+        kill -KILL "$pid"' kill "$1" || fail "the step $1 was not seen"
+    wait_until 20 unit_is shop.service failed
+}
+no_open_record() {
+    # shellcheck disable=SC2016  # for the inner shell
+    assert_eq "$(user sh -c 'jq -r "select(.finished == null) | .verb" ~/.local/state/stackwarden/records/*.json')" '' 'open records'
+}
+nothing_left() {
+    assert_eq "$(user pgrep -fa 'overrides/shop' || true)" '' 'composes that go on without us'
+    no_open_record
+}
+
+for phase in preflight pull clean apply apply verify; do
+    step "killed in $phase"
+    killed_in "$phase"
+    userctl start shop.service
+    assert_unit shop.service active
+    assert_eq "$(inspect "$web" '{{.Config.Labels.marker}}')" "v$tag" 'what runs'
+    assert_eq "$(project_containers shop)" "$everything" 'the containers'
+    assert_eq "$(user podman exec "$db" cat /data/named)" kept 'the data'
+    assert_json "$(last_record shop apply)" 'any(.steps[]; .name == "take-over") and .outcome.code == 0'
+    assert_exit 0 user stackctl history shop
+    assert_contains "$OUT" "killed in the step $phase; the next apply took over"
+    nothing_left
+done
+
+step 'killed in apply, then stopped'
+killed_in apply
+assert_exit 0 user stackctl stop shop
+assert_eq "$(user podman ps --quiet --filter label=com.docker.compose.project=shop)" ''
+assert_exit 0 user stackctl history shop
+assert_contains "$OUT" 'the next stop took over'
+nothing_left
+userctl start shop.service
+assert_eq "$(project_containers shop)" "$everything"

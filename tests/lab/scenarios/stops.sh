@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# The stop decision table on a real manager: whatever restarts the unit keeps its containers, whatever stops it stops them,
+# and a manager that goes down is left alone.
+export PROVIDER=docker-compose
+# shellcheck source=/dev/null
+source "$LAB_DIR/scenarios/bodies/stack.sh"
+pin_provider
+image app:1 v1 >/dev/null
+put_one "{image: '$REGISTRY/app:1', restart: unless-stopped}"
+assert_exit 0 user stackctl install
+assert_exit 0 user stackctl add one --compose one/compose.yml --project one --verify off --allow-drop-in 10-group.conf
+put .config/systemd/user/one.service.d/10-group.conf <<'UNIT'
+[Unit]
+PartOf=group.target
+Requires=needed.service
+After=needed.service
+UNIT
+put .config/systemd/user/group.target <<<'[Unit]'
+put .config/systemd/user/needed.service <<<$'[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true'
+userctl daemon-reload
+userctl start group.target one.service
+it=$(container_of one it)
+runs() { container_is "$it" running; }
+stopped() { container_is "$it" exited || container_is "$it" stopped; }
+seen=$(started_at "$it")
+
+kept() { # WHAT CMD…: the unit is active, and the container is the same process
+    local what=$1
+    step "$what keeps the containers"
+    shift
+    "$@"
+    wait_until 30 unit_is one.service active
+    runs
+    assert_eq "$(started_at "$it")" "$seen" "StartedAt after $what"
+}
+gone() { # WHAT CMD…: the unit is inactive, and nothing runs; then it is started again
+    local what=$1
+    step "$what stops them"
+    shift
+    "$@"
+    wait_until 30 unit_is one.service inactive
+    stopped
+    userctl start group.target one.service
+    runs
+    [ "$(started_at "$it")" != "$seen" ] || fail "$it was never stopped"
+    seen=$(started_at "$it")
+}
+
+kept restart userctl restart one.service
+kept try-restart userctl try-restart one.service
+kept reload userctl reload one.service
+kept reload-or-restart userctl reload-or-restart one.service
+kept daemon-reexec userctl daemon-reexec
+kept 'a restart that PartOf= passes on' userctl restart group.target
+kept 'a restart that Requires= passes on' userctl restart needed.service
+gone stop userctl stop one.service
+gone 'a stop that PartOf= passes on' userctl stop group.target
+gone 'a stop that Requires= passes on' userctl stop needed.service
+# systemd then sends the apply a signal, and does not run the stop command: the unit is failed, and the stack is stopped.
+step 'a stop while a restart starts the unit stops them'
+applies() {
+    # shellcheck disable=SC2016  # for the inner shell
+    user bash -c 'jq -e "select(.finished == null)" "$(ls ~/.local/state/stackwarden/records/*-one-apply*.json | tail -n 1)" >/dev/null'
+}
+userctl restart --no-block one.service
+wait_until 20 applies
+userctl stop one.service || true
+stopped
+assert_contains "$(journal -u one.service)" 'this program was asked to end'
+userctl reset-failed one.service
+userctl start one.service
+runs
+restart_behind_stop() { userctl stop --no-block one.service; userctl restart one.service; }
+step 'a restart behind a stop ends with the stack up'
+restart_behind_stop
+assert_unit one.service active
+runs
+
+step 'a shutdown is left alone'
+reboot
+wait_until 60 unit_is one.service active
+wait_until 20 runs
+said=$(root journalctl --quiet --no-pager -b -1 -o cat _UID="$LAB_UID")
+assert_contains "$said" 'the user manager is stopping: nothing is touched' 'the journal of the shutdown'
