@@ -36,6 +36,14 @@ pub enum UpdateError {
         /// What podman or skopeo said.
         source: ProcessError,
     },
+    /// podman's storage is full.
+    #[error("{reference}: there is no room for it; next: podman system df")]
+    Full {
+        /// The image.
+        reference: String,
+        /// What podman said.
+        source: ProcessError,
+    },
     /// The image is for another machine.
     #[error("{reference}: the image is for {seen}, expected {expected}")]
     Platform {
@@ -157,6 +165,7 @@ impl UpdateError {
             },
             Self::Later { .. } | Self::GoingDown { .. } => Code::TryLater,
             Self::Offer { .. }
+            | Self::Full { .. }
             | Self::Platform { .. }
             | Self::Space { .. }
             | Self::Hook { .. }

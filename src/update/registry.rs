@@ -156,5 +156,8 @@ fn judge(reference: &str, source: ProcessError) -> UpdateError {
             LATER.iter().any(|part| text.contains(part))
         }
     };
+    if source.stderr().to_ascii_lowercase().contains("no space left on device") {
+        return UpdateError::Full { reference, source };
+    }
     if is_later { UpdateError::Later { reference, source } } else { UpdateError::Offer { reference, source } }
 }
