@@ -58,11 +58,11 @@ pub(super) fn uninstall(place: &Place, dry_run: bool) -> Result<Code, Error> {
     let watchers = loaded.iter().filter(|name| name.unit_type() != "service");
     let audits =
         [AUDIT, SETTLE].iter().flat_map(|wanted| loaded.iter().filter(|name| name.as_str() == *wanted));
-    for unit in watchers.chain(audits.clone()) {
+    for unit in watchers.chain(audits) {
         manager.run_job(Verb::Stop, unit, JobMode::Replace, BUS_DEADLINE)?;
     }
-    for unit in audits {
-        // One that is not failed cannot be reset.
+    for unit in &loaded {
+        // A failed one would stay in memory without its file; one that is not failed cannot be reset.
         drop(manager.reset_failed(unit));
     }
     show(&install::uninstall(&place.dirs)?)?;

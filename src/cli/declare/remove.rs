@@ -23,6 +23,8 @@ pub(super) fn remove(place: &Place, stack: &StackName, down: bool) -> Result<Cod
         stack::stop::down(&Context::open()?, stack)?;
     }
     let changed = show(&stack::remove(&place.dirs, stack)?)?;
+    // A failed update would stay in memory without its file; one that is not failed cannot be reset.
+    drop(manager.reset_failed(&stack.update_service()));
     let code = look(place, &BTreeSet::from([stack.clone()]), &[], changed)?;
     if !down {
         tell_what_is_left(place, stack)?;

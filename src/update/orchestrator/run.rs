@@ -138,6 +138,8 @@ impl Work {
         let record = records::newest(&context.dirs, &stack, &["update"])
             .filter(|record| record.started.as_str() >= begin);
         let (verdict, message) = classify(outcome, record.as_ref());
+        // Where it is shown the stack is named already.
+        let message = message.strip_prefix(&format!("stack {stack}: ")).map(str::to_owned).unwrap_or(message);
         let next = match verdict {
             Verdict::RolledBack | Verdict::NotRolledBack => format!("stackctl history {stack}"),
             _ if verdict.is_failure() => format!("journalctl --user -u {unit}"),

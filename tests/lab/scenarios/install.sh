@@ -57,6 +57,12 @@ assert_contains "$OUT" 'every invariant holds'
 step 'no process of ours stays'
 wait_until 30 nothing_resident
 
+step 'a failed update, and a failed run of updates, leave no failed unit when they go'
+registry_stop
+assert_exit 1 userctl start stack-update.service
+registry_start
+assert_unit photos-update.service failed
+
 step 'remove forgets the stack; its containers stay'
 userctl stop photos.service
 assert_exit 0 user stackctl remove photos
@@ -71,5 +77,5 @@ assert_exit 0 user stackctl uninstall
 user sh -c 'podman rm --force --all >/dev/null; podman network prune --force >/dev/null'
 wait_until 10 nothing_loaded # the last audit may just be ending
 assert_eq "$(configuration)" "$before" 'what is left'
-assert_eq "$(user ls .local/state/stackwarden | xargs)" 'alerts.json audit.json records stacks' 'what is meant to stay'
+assert_eq "$(user ls .local/state/stackwarden | xargs)" 'alerts.json audit.json records stacks update.json' 'what is meant to stay'
 assert_exit 78 user stackctl uninstall
