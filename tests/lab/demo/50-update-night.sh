@@ -28,7 +28,7 @@ show systemctl --user start stack-update
 show systemctl --user show stack-update -p ExecMainStatus
 assert_eq "$(property stack-update.service ExecMainStatus)" 83
 say 'In the morning one line is true. A rollback is never green.'
-show_script 'journalctl --user -u stack-update -o cat -g "^5 stacks|^6 stacks|^stack "'
+show_script 'journalctl --user -u stack-update -o cat -g "^[0-9]+ stacks|^stack "'
 show_script "jq -r '.stacks | to_entries[] | \"\\(.key): \\(.value.verdict)\"' ~/.local/state/stackwarden/update.json"
 assert_json "$(user cat .local/state/stackwarden/update.json)" '[.stacks | .news, .calm, .paused, .shaky, .lost | .verdict]
     == ["updated", "unchanged", "skipped", "rolled-back", "try-later"]'
