@@ -122,3 +122,43 @@ impl Visit for Message {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    const CATALOG: &str = include_str!("../units/stackwarden.catalog");
+
+    /// The constants of this file, by id.
+    fn ids() -> BTreeMap<&'static str, &'static str> {
+        include_str!("journal.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub const ")?.split_once(": &str = \""))
+            .filter_map(|(name, value)| Some((value.strip_suffix("\";")?, name)))
+            .collect()
+    }
+
+    #[test]
+    fn every_kind_of_event_is_in_the_catalog_and_nothing_else_is() {
+        let consts = include_str!("journal.rs").lines().filter(|line| line.starts_with("pub const ")).count();
+        let ids = ids();
+        assert_eq!(ids.len(), consts, "two have the same id");
+        let told: Vec<&str> = CATALOG.lines().filter_map(|line| line.strip_prefix("-- ")).collect();
+        for (id, name) in &ids {
+            assert!(id.len() == 32 && id.chars().all(|c| c.is_ascii_hexdigit()), "{name}: {id}");
+            assert_eq!(told.iter().filter(|told| *told == id).count(), 1, "{name} in the catalog");
+        }
+        assert_eq!(told.len(), ids.len());
+    }
+
+    #[test]
+    fn every_entry_of_the_catalog_says_what_to_do() {
+        for entry in CATALOG.split("\n-- ").skip(1) {
+            let (head, text) = entry.split_once("\n\n").unwrap();
+            for key in ["Subject: ", "Defined-By: ", "Documentation: "] {
+                assert!(head.contains(&format!("\n{key}")), "{entry}");
+            }
+            assert!(text.len() > 50, "{entry}");
+        }
+    }
+}
