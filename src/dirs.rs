@@ -74,6 +74,14 @@ impl Dirs {
         Self::from_variables(&variables, Uid::effective()).expect("absolute paths")
     }
 
+    /// The directories of another user, of whose environment only `variables` are known.
+    ///
+    /// # Errors
+    /// The user database does not know the user, or a variable is not an absolute path.
+    pub fn of_user(uid: Uid, variables: &BTreeMap<OsString, OsString>) -> Result<Self, DirsError> {
+        Self::from_variables(variables, uid)
+    }
+
     fn from_variables(variables: &BTreeMap<OsString, OsString>, uid: Uid) -> Result<Self, DirsError> {
         // The user database is asked only for what the environment does not tell.
         let account = || User::from_uid(uid).ok().flatten();

@@ -14,6 +14,7 @@ use crate::exit::Code;
 use crate::gate::GateError;
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
+use crate::manager_check::CheckError;
 use crate::names::{NameError, UnitName};
 use crate::observe::ObserveError;
 use crate::render::ProgramsError;
@@ -82,6 +83,9 @@ pub enum Error {
     /// An alert that was not told.
     #[error(transparent)]
     Alert(#[from] AlertError),
+    /// A user manager that cannot be looked at.
+    #[error(transparent)]
+    ManagerCheck(#[from] CheckError),
     /// A state file.
     #[error(transparent)]
     State(ReadError),
@@ -121,6 +125,7 @@ impl Error {
             Self::NotStarted { .. } => Code::Refused,
             Self::AuditNeverCompletes { .. } => Code::Internal,
             Self::Alert(error) => error.code(),
+            Self::ManagerCheck(error) => error.code(),
             Self::Stack(error) => error.code(),
             Self::Update(error) => error.code(),
             Self::State(_) | Self::Io(_) | Self::Output(_) | Self::Programs(ProgramsError::Unknown(_)) => {

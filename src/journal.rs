@@ -48,7 +48,7 @@ pub fn start() {
     let started = match native {
         Some(layer) => {
             let layer =
-                layer.with_field_prefix(None).with_custom_fields(own_unit().map(|unit| ("USER_UNIT", unit)));
+                layer.with_field_prefix(None).with_custom_fields(own_unit().map(|unit| (unit_field(), unit)));
             registry.with(layer.with_filter(tracing_subscriber::filter::filter_fn(ours))).try_init()
         }
         None => registry.with(Plain).try_init(),
@@ -78,6 +78,14 @@ pub fn own_unit() -> Option<String> {
     let groups = crate::document::read_text(std::path::Path::new("/proc/self/cgroup")).ok()?;
     let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
     path.rsplit('/').find(|part| part.ends_with(".service")).map(str::to_owned)
+}
+
+/// The field by which `journalctl -u` finds what is said of a unit: of a user's unit, or of one of the system, for
+/// which the word of root alone counts.
+fn unit_field() -> &'static str {
+    let own = crate::document::read_text(std::path::Path::new("/proc/self/cgroup")).unwrap_or_default();
+    let of_user = own.contains("/user@") || !nix::unistd::Uid::current().is_root();
+    if of_user { "USER_UNIT" } else { "OBJECT_SYSTEMD_UNIT" }
 }
 
 fn ours(metadata: &Metadata<'_>) -> bool {

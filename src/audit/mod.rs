@@ -41,4 +41,4 @@ pub use running::{Ask, Asked, Phase, StackSeen, Stacks};
 pub use state::last;
 pub(crate) use units::failure;
 pub use watches::BUDGET as WATCHES;
-pub use world::{ALERTS, Answers, Owned, Seen, World, lingering, with_instances};
+pub use world::{ALERTS, Answers, Owned, Seen, World, with_instances};

@@ -19,6 +19,7 @@ use crate::generation;
 use crate::names::UnitName;
 use crate::seal::Setting;
 use crate::systemd::bus::BusError;
+use crate::systemd::linger::lingers;
 use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState, UnitList};
 use crate::systemd::manager::Manager;
 use crate::systemd::search_path::{DirectoryKind, DropIn, Resolution, SearchPath, kind_of_directory};
@@ -124,7 +125,7 @@ impl World {
             aliases: aliases(dirs, &declared, &state, manager),
             manager: state,
             listed,
-            lingering: lingering(dirs),
+            lingering: lingers(&dirs.user),
             now: SystemTime::now(),
         };
         // What podman said was before what the manager says now: whose stack was worked on between is not judged.
@@ -250,19 +251,6 @@ fn last_update(dirs: &Dirs) -> Result<Option<String>, String> {
     match Report::load(&path(dirs)) {
         Ok(report) => Ok(Some(report.finished)),
         Err(error) if error.is_missing() => Ok(None),
-        Err(error) => Err(chain(&error)),
-    }
-}
-
-/// Whether the user lingers: logind keeps a file for each user who does (logind.conf(5), `sd_uid_get_state(3)`).
-///
-/// # Errors
-/// It cannot be found out; why, in words.
-pub fn lingering(dirs: &Dirs) -> Result<bool, String> {
-    let marker = Path::new("/var/lib/systemd/linger").join(&dirs.user);
-    match fs::symlink_metadata(marker) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(chain(&error)),
     }
 }

@@ -2,9 +2,11 @@
 
 use clap::Subcommand;
 
+use super::output;
 use crate::alert;
 use crate::error::Error;
 use crate::exit::Code;
+use crate::manager_check;
 use crate::names::UnitName;
 use crate::stack::Context;
 
@@ -15,11 +17,24 @@ pub(super) enum Verb {
         /// The unit that failed, or the auditor
         unit: UnitName,
     },
+    /// Say whether a user's manager is up, lingering and freshly audited; called by stack-manager@.service, as root
+    CheckManager {
+        /// The user's name, or id
+        user: String,
+    },
 }
 
 pub(super) fn work(verb: Verb) -> Result<Code, Error> {
     match verb {
         Verb::Alert { unit } => alert::alert(&Context::open()?, &unit)?,
+        Verb::CheckManager { user } => {
+            let verdict = manager_check::check(&user)?;
+            match verdict.fine() {
+                Some(line) => output::print(&line)?,
+                None => verdict.tell(),
+            }
+            return Ok(verdict.code());
+        }
     }
     Ok(Code::Done)
 }

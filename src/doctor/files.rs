@@ -11,6 +11,7 @@ use crate::document::{Document, ReadError, read_text};
 use crate::error::chain;
 use crate::inventory::Host;
 use crate::seal::{self, Seal};
+use crate::systemd::linger::lingers;
 
 /// What is looked at for lingering, which an audit tells too.
 pub const LINGERING: &str = "lingering";
@@ -84,7 +85,7 @@ fn ids(text: &str, user: &str, uid: Uid) -> u64 {
 
 pub(super) fn lingering(dirs: &Dirs, diagnosis: &mut Diagnosis) {
     let expected = format!("lingering for {}", dirs.user);
-    let lack = match audit::lingering(dirs) {
+    let lack = match lingers(&dirs.user) {
         Ok(true) => None,
         Ok(false) => Some((
             Need::Required,

@@ -3,6 +3,7 @@
 pub mod bus;
 pub mod disk_text;
 pub mod jobs;
+pub mod linger;
 pub mod loaded;
 pub mod manager;
 mod runtime;
