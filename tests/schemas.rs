@@ -11,13 +11,13 @@ use std::path::Path;
 
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
-use stackwarden::audit::{Check, Report};
+use stackwarden::audit::{Check, Repair, Repairs, Report};
 use stackwarden::digest::Sha256;
 use stackwarden::dirs::Dirs;
 use stackwarden::document::Document;
 use stackwarden::error::chain;
 use stackwarden::inventory::{Entry, Host};
-use stackwarden::names::StackName;
+use stackwarden::names::{StackName, UnitName};
 use stackwarden::observe::Observed;
 use stackwarden::records::Record;
 use stackwarden::render::{self, Programs};
@@ -363,6 +363,22 @@ fn statuses() {
         "next": {"stack-audit.timer": "2026-02-13T10:15:00.000Z"}, "broken": ["a file"]
     });
     hold("status", parse::<Status>, &[full]);
+}
+
+#[test]
+fn repair_histories() {
+    let repair = Repair {
+        time: "2026-02-13T10:00:00.000Z".to_owned(),
+        unit: UnitName::parse("web.service").unwrap(),
+        token: "0123456789abcdef".to_owned(),
+        action: "daemon-reload".to_owned(),
+    };
+    let totals = Check::ALL.iter().map(|check| (*check, 1)).collect();
+    for repairs in [Repairs::default(), Repairs { version: 1, totals, history: vec![repair] }] {
+        let written = serde_json::to_value(&repairs).unwrap();
+        schema("repairs").validate(&written).unwrap();
+        assert_eq!(parse::<Repairs>(written.to_string().as_bytes()).unwrap(), written);
+    }
 }
 
 #[test]

@@ -105,6 +105,7 @@ checks! {
     LingerDisabled = "linger-disabled", Page, "the user manager does not run before login";
     UpdateOverdue = "update-overdue", Ticket, "the last finished update run is older than twice the time between two";
     WatchBudget = "watch-budget", Ticket, "there are more drop-in directories than watches";
+    DriftRepeated = "drift-repeated", Ticket, "the same definition of a unit was repaired three times in seven days";
 }
 
 impl Check {

@@ -9,6 +9,7 @@ use super::declaration::Declaration;
 use super::finding::{Finding, State, Verdicts};
 use super::heal::{self, Action};
 use super::judge::{Judgement, judge};
+use super::repairs::Repairs;
 use super::report::{Healed, Report, Thresholds, Trigger};
 use super::run::Options;
 use super::world::World;
@@ -30,7 +31,7 @@ pub(super) struct Outcome {
     podman_asked: Option<String>,
 }
 
-/// The report on one observation, with the repairs that an audit would make: a pure function, which `--dry-run` prints.
+/// The report on one observation, with the repairs that an audit would make: what `--dry-run` prints.
 #[must_use]
 pub fn preview(dirs: &Dirs, declaration: &Declaration, world: &World) -> Report {
     let options = Options {
@@ -42,7 +43,8 @@ pub fn preview(dirs: &Dirs, declaration: &Declaration, world: &World) -> Report 
     };
     let judgement = judge(dirs, declaration, world);
     let plan = heal::plan(dirs, &judgement, declaration, world, false);
-    let outcome = conclude(judgement, world, declaration, plan.actions, plan.blocked_by, None, true);
+    let mut outcome = conclude(judgement, world, declaration, plan.actions, plan.blocked_by, None, true);
+    look_back(dirs, false, declaration, &mut outcome, &mut Vec::new());
     report(&options, Trigger::Manual, world.answers.now, declaration, outcome, Vec::new())
 }
 
@@ -99,6 +101,27 @@ pub(super) fn unreachable_manager(
         reload_blocked_by: Vec::new(),
         podman_asked,
     }
+}
+
+/// Adds what was healed to the history of repairs, if it counts, and judges that history.
+pub(super) fn look_back(
+    dirs: &Dirs,
+    counts: bool,
+    declaration: &Declaration,
+    outcome: &mut Outcome,
+    notes: &mut Vec<String>,
+) {
+    let now = SystemTime::now();
+    let (mut repairs, note) = if counts { Repairs::load_last(dirs) } else { (Repairs::peek(dirs), None) };
+    notes.extend(note);
+    if counts
+        && repairs.add(&outcome.healed, declaration, now)
+        && let Err(error) = repairs.store_last(dirs)
+    {
+        notes.push(chain(&error));
+    }
+    repairs.judge(declaration, now, &mut outcome.verdicts);
+    outcome.verdicts.sort();
 }
 
 /// The report on an outcome.

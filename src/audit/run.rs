@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 
-use super::conclude::{Outcome, conclude, report, unreachable_manager};
+use super::conclude::{Outcome, conclude, look_back, report, unreachable_manager};
 use super::declaration::Declaration;
 use super::finding::Finding;
 use super::heal::{self, Action};
@@ -122,14 +122,17 @@ pub fn audit(dirs: &Dirs, options: &Options) -> Result<Audit, LockError> {
         Ok(manager) => work.rounds(manager, &mut declaration),
         Err(error) => Err(error.clone()),
     };
-    let (outcome, looked) = match outcome {
+    let (mut outcome, looked) = match outcome {
         Ok((outcome, looked)) => (outcome, Some(looked)),
         Err(error) => {
             let carried = work.carried.as_ref();
             (unreachable_manager(dirs, &declaration, &error, carried), None)
         }
     };
-    let Work { last, notes, .. } = work;
+    let Work { last, mut notes, .. } = work;
+    // What a command has just changed needs a reload: that is no repair.
+    let counts = !options.dry_run && !options.changed;
+    look_back(dirs, counts, &declaration, &mut outcome, &mut notes);
     let report = report(options, trigger, started, &declaration, outcome, notes);
     Ok(Audit { report, is_last_word: options.is_last_word(), looked, last, _alone: alone })
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::metrics;
+use super::repairs::Repairs;
 use super::report::Report;
 use crate::artifacts::{self, Change};
 use crate::atomic::WriteError;
@@ -21,12 +23,8 @@ pub fn last(dirs: &Dirs) -> Result<Report, ReadError> {
     Report::load(&path(dirs))
 }
 
-/// Reads the last report. A damaged or newer one is set aside, never overwritten, and told of.
-pub(super) fn last_report(dirs: &Dirs) -> Result<Option<Report>, String> {
-    load_or_set_aside(dirs, &path(dirs))
-}
-
-/// Reads a state file, and sets one that cannot be read aside; the error says what was wrong and where it is now.
+/// Reads a state file. A damaged or newer one is set aside, never overwritten; the error says what was wrong and where
+/// it is now.
 pub(super) fn load_or_set_aside<D: Document>(dirs: &Dirs, path: &Path) -> Result<Option<D>, String> {
     match D::load(path) {
         Ok(document) => Ok(Some(document)),
@@ -42,7 +40,13 @@ pub(super) fn load_or_set_aside<D: Document>(dirs: &Dirs, path: &Path) -> Result
     }
 }
 
-/// Replaces the last report.
+/// Reads the last report. A damaged or newer one is set aside, never overwritten, and told of.
+pub(super) fn last_report(dirs: &Dirs) -> Result<Option<Report>, String> {
+    load_or_set_aside(dirs, &path(dirs))
+}
+
+/// Replaces the last report, and the metrics that follow from it.
 pub(super) fn store(dirs: &Dirs, report: &Report) -> Result<(), WriteError> {
-    report.store(&path(dirs))
+    report.store(&path(dirs))?;
+    metrics::store(dirs, report, &Repairs::peek(dirs))
 }

@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::stat::Mode;
 use serde_json::{Map, Value, json};
@@ -15,6 +16,16 @@ use super::podman;
 
 /// Stands for the directory of the tree, in file contents, links and reports.
 const ROOT: &str = "@root@";
+
+/// What `@2-days-ago@` stands for, in file contents and reports.
+static NOW: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
+
+fn days_ago() -> impl Iterator<Item = (String, String)> {
+    let time = |days: u64| *NOW - Duration::from_secs(days * 24 * 60 * 60);
+    (0..10_u64).map(move |days| {
+        (format!("@{days}-days-ago@"), humantime::format_rfc3339_millis(time(days)).to_string())
+    })
+}
 
 /// A directory below `tests/golden`.
 #[derive(Debug)]
@@ -162,12 +173,18 @@ pub fn lay(from: &Path, to: &Path, root: &Path) {
         } else {
             let content = fs_err::read(&from).unwrap();
             let content = match String::from_utf8(content) {
-                Ok(text) => text.replace(ROOT, root.to_str().unwrap()).into_bytes(),
+                Ok(text) => filled(&text, root).into_bytes(),
                 Err(error) => error.into_bytes(),
             };
             fs_err::write(room_for(to), content).unwrap();
         }
     }
+}
+
+/// A text in which the tree's directory and the days are named.
+fn filled(text: &str, root: &Path) -> String {
+    let text = text.replace(ROOT, root.to_str().unwrap());
+    days_ago().fold(text, |text, (name, time)| text.replace(&name, &time))
 }
 
 /// Makes the directory of `path`, and takes away what is there.
@@ -186,6 +203,7 @@ pub fn with_root(value: &Value, root: &Path) -> Value {
 /// A report without what differs between two runs.
 pub fn normal(report: &Value, root: &Path) -> Value {
     let text = report.to_string().replace(root.to_str().unwrap(), ROOT);
+    let text = days_ago().fold(text, |text, (name, time)| text.replace(&time, &name));
     let mut report: Value = serde_json::from_str(&text).unwrap();
     for key in ["run", "started", "finished", "podman_asked"] {
         if !report[key].is_null() {

@@ -13,7 +13,9 @@ use crate::stack;
 
 pub(super) fn repair(place: &Place, stack: StackName) -> Result<Code, Error> {
     place.manager()?.state()?;
-    let changed = show(&stack::repair(&place.dirs, &place.host, &place.programs, &stack)?)?;
+    let repaired = stack::repair(&place.dirs, &place.host, &place.programs, &stack)?;
+    audit::repaired(&place.dirs, &repaired)?;
+    let changed = show(&repaired)?;
     look(place, &BTreeSet::from([stack]), &[], changed)
 }
 
