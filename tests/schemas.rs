@@ -11,6 +11,7 @@ use std::path::Path;
 
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
+use stackwarden::alert::Alerts;
 use stackwarden::audit::{Check, Repair, Repairs, Report};
 use stackwarden::digest::Sha256;
 use stackwarden::dirs::Dirs;
@@ -366,6 +367,22 @@ fn statuses() {
 }
 
 #[test]
+fn alert_states() {
+    let problem = json!({
+        "subject": {"check": "drop-in-unexpected", "stack": "web", "unit": "web.service", "path": "/x.conf"},
+        "severity": "page", "status": "broken", "object": "web.service", "text": "a", "next": "b",
+        "documentation": "docs/handbook.md#drop-in-unexpected", "run": "0123456789abcdef"
+    });
+    let time = "2026-02-13T10:00:00.000Z";
+    let least = json!({"version": 1, "open": [], "undelivered": []});
+    let full = json!({
+        "version": 1, "open": [{"problem": problem, "since": time, "told": time}], "all_well": "2026-02-12",
+        "undelivered": [{"kind": "new", "time": time, "since": time, "text": "a", "problem": problem}]
+    });
+    hold("alerts", parse::<Alerts>, &[least, full]);
+}
+
+#[test]
 fn repair_histories() {
     let repair = Repair {
         time: "2026-02-13T10:00:00.000Z".to_owned(),
@@ -383,8 +400,9 @@ fn repair_histories() {
 
 #[test]
 fn a_newer_version_is_told_apart() {
-    let ours: [Parse; 7] = [
+    let ours: [Parse; 8] = [
         parse_entry,
+        parse::<Alerts>,
         parse::<Host>,
         parse::<Seal>,
         parse::<Report>,
