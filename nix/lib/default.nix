@@ -118,9 +118,9 @@ let
     {
       seal = escape.specifiers (escape.urlPath "${seals}/${seal}.json");
       path = escape.quoted host.path;
-      stackctl = escape.program "${programs}/stackctl";
-      stack_audit = escape.program "${programs}/stack-audit";
-      stack_update = escape.program "${programs}/stack-update";
+      stackctl = escape.word "${programs}/stackctl";
+      stack_audit = escape.word "${programs}/stack-audit";
+      stack_update = escape.word "${programs}/stack-update";
       alert_timeout = seconds [
         (complete host).alert.timeout
         (complete host).alert.timeout
@@ -181,7 +181,7 @@ in
           description = escape.line (
             if isBlank entry.description then "Compose stack ${name}" else entry.description
           );
-          requires_mounts = concatStringsSep " " (map escape.oneOfPaths entry.requires_mounts);
+          requires_mounts = concatStringsSep " " (map escape.word entry.requires_mounts);
           verify = if entry.verify.mode == "detached" then "stack-verify@${name}.service" else "";
           start_timeout = startBound host entry;
           update_timeout = updateBound host entry;

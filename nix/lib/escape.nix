@@ -7,11 +7,9 @@ let
     fromJSON
     genList
     hasAttr
-    isString
     listToAttrs
     match
     replaceStrings
-    split
     stringLength
     substring
     ;
@@ -75,17 +73,8 @@ rec {
 
   isPlain = text: match "[A-Za-z0-9/._+:,-]*" text != null;
 
-  # The first word of a command line; quoted only where it must be.
-  program = path: if isPlain path then path else "\"${quoted path}\"";
-
-  # One of several paths in a line. A backslash stands for itself there, so that one kind of quote is written inside the
-  # other.
-  oneOfPaths =
-    path:
-    if isPlain path then
-      path
-    else
-      concatStringsSep "'\"'" (map (part: "\"${specifiers part}\"") (filter isString (split "\"" path)));
+  # A path as one of the words of a line; quoted only where it must be.
+  word = path: if isPlain path then path else "\"${quoted path}\"";
 
   # A path as the path of a URL. Nix cannot look at the bytes of what is not ASCII.
   urlPath =
