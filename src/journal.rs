@@ -35,6 +35,8 @@ pub const ALL_IS_WELL: &str = "531956ee5fc7405abc760a988f469784";
 pub const ALERT_FAILED: &str = "1e8013d4507647b585352e6ef7a34ab4";
 /// `MESSAGE_ID` of a user manager that is not up, not lingering or not audited, seen from the system scope.
 pub const MANAGER: &str = "cab2f85c35264251a56a3d3f709a7cab";
+/// `MESSAGE_ID` of a user manager that is up, lingering and audited.
+pub const MANAGER_UP: &str = "43982bba60e54f8693da6e7d1ea78d61";
 /// `MESSAGE_ID` of the summary of a run over all stacks.
 pub const UPDATED: &str = "98ca749185af3779e7284097e148b92d";
 /// `MESSAGE_ID` of a stack whose update failed in such a run.

@@ -260,8 +260,11 @@ impl Verdict {
         self.problems.is_empty().then(|| self.fine.clone())
     }
 
-    /// Tells what is wrong.
+    /// Tells what is wrong, or that nothing is.
     pub fn tell(&self) {
+        if let Some(line) = self.fine() {
+            tracing::info!(MESSAGE_ID = journal::MANAGER_UP, STACKWARDEN_USER = self.user, "{line}");
+        }
         for (_, problem) in &self.problems {
             tracing::error!(
                 MESSAGE_ID = journal::MANAGER,

@@ -200,6 +200,21 @@ mod tests {
     }
 
     #[test]
+    fn what_podman_was_not_asked_and_what_is_starting_has_not_recovered() {
+        let sure = Doubt::default();
+        let down = [problem(Check::StackDown, "web.service"), problem(Check::UnitFailed, "web.service")];
+        let mut report = crate::audit::Report::empty();
+        report.findings = vec![Finding::unknown(Check::StackDown, State::Running)];
+        let silent = Doubt::of(Some(&report));
+        let mut starting = Doubt::default();
+        starting.moving.insert(UnitName::parse("web.service").unwrap());
+        assert_eq!(
+            told(&[(&down, &sure), (&down[1..], &silent), (&down[..1], &starting), (&[], &sure)]),
+            [vec![Kind::New, Kind::New], vec![], vec![], vec![Kind::Recovered, Kind::Recovered]]
+        );
+    }
+
+    #[test]
     fn each_failed_run_is_news_and_a_run_that_goes_on_is_none() {
         let sure = Doubt::default();
         let mut running = Doubt::default();

@@ -15,6 +15,9 @@ pub struct Doubt {
     pub of_failed_units: bool,
     /// An update run is going on: whether an update unit is failed is for its end to say.
     pub of_updates: bool,
+    /// Units that are starting, stopping or reloading: whether they are failed is for the end of that to say.
+    pub moving: BTreeSet<UnitName>,
+    checks: BTreeSet<Check>,
     stacks: BTreeSet<StackName>,
     units: BTreeSet<UnitName>,
 }
@@ -36,6 +39,10 @@ impl Doubt {
                 (_, Status::Unknown, None, Some(stack)) => {
                     doubt.stacks.insert(stack.clone());
                 }
+                // Of no unit or stack, as without an answer of podman.
+                (check, Status::Unknown, None, None) => {
+                    doubt.checks.insert(check);
+                }
                 _ => {}
             }
         }
@@ -47,9 +54,11 @@ impl Doubt {
     pub fn covers(&self, subject: &Subject) -> bool {
         if subject.check == Check::UnitFailed {
             let update = subject.unit.as_ref().is_some_and(super::units::is_update);
-            return self.of_failed_units || (update && self.of_updates);
+            let moving = subject.unit.as_ref().is_some_and(|unit| self.moving.contains(unit));
+            return self.of_failed_units || moving || (update && self.of_updates);
         }
         self.of_findings
+            || self.checks.contains(&subject.check)
             || subject.unit.as_ref().is_some_and(|unit| self.units.contains(unit))
             || subject.stack.as_ref().is_some_and(|stack| self.stacks.contains(stack))
     }

@@ -21,6 +21,7 @@ use crate::names::{StackName, UnitName};
 use crate::records::timestamp;
 use crate::stack::Context;
 use crate::systemd::bus::BusError;
+use crate::update::orchestrator;
 
 /// What another alert may take beside its command: the bus, the files, and the end of a command that does not end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -65,6 +66,11 @@ fn last_report(context: &Context) -> Option<Report> {
     }
 }
 
+/// What the last update run said of itself; the next one sets aside what is damaged.
+fn last_run(context: &Context) -> Option<orchestrator::Report> {
+    orchestrator::Report::load(&orchestrator::path(&context.dirs)).ok()
+}
+
 fn round(context: &Context, unit: &UnitName, report: Option<&Report>) -> Result<(), AlertError> {
     let now = SystemTime::now();
     let mut alerts = load(context);
@@ -76,7 +82,8 @@ fn round(context: &Context, unit: &UnitName, report: Option<&Report>) -> Result<
         .chain([unit.clone()])
         .collect();
     let observed = observe(context, &others);
-    let (problems, doubt) = gather(report, observed.as_ref().ok());
+    let run = last_run(context);
+    let (problems, doubt) = gather(report, observed.as_ref().ok(), run.as_ref());
     let states = observed.as_ref().map(|observed| observed.states.clone()).unwrap_or_default();
     let reminder = context.host.alert.reminder.duration();
     let (mut events, open) = compare(&problems, &doubt, &alerts, &states, now, reminder);
@@ -142,15 +149,20 @@ fn observe(context: &Context, others: &[UnitName]) -> Result<Observed, BusError>
 
 /// What is broken now: what the last audit found, and the units that are failed now. If the manager does not say
 /// which, those that were failed then.
-fn gather(report: Option<&Report>, observed: Option<&Observed>) -> (Vec<Problem>, Doubt) {
+fn gather(
+    report: Option<&Report>,
+    observed: Option<&Observed>,
+    run: Option<&orchestrator::Report>,
+) -> (Vec<Problem>, Doubt) {
     let mut doubt = Doubt::of(report);
     let findings = report.map(|report| report.findings.as_slice()).unwrap_or_default();
     let told = |finding: &&Finding| finding.check != Check::UnitFailed || observed.is_none();
     let mut problems = Problem::of_all(findings.iter().filter(told));
     match observed {
         Some(observed) => {
-            problems.extend(observed.problems());
+            problems.extend(observed.problems(run));
             doubt.of_updates = observed.updating;
+            doubt.moving.clone_from(&observed.moving);
         }
         None => doubt.of_failed_units = true,
     }

@@ -1,6 +1,6 @@
 //! Failed units, as the manager has them now: the last audit may be a quarter of an hour old.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::Problem;
 use crate::audit::{ALERTS, Check, Declaration, Finding, State, failure, with_instances};
@@ -10,7 +10,7 @@ use crate::systemd::bus::BusError;
 use crate::systemd::loaded::{Detail, LoadedUnit};
 use crate::systemd::manager::Manager;
 use crate::systemd::words::ActiveState;
-use crate::update::orchestrator::ORCHESTRATOR;
+use crate::update::orchestrator::{self, ORCHESTRATOR};
 
 /// The auditor.
 const AUDITOR: &str = "stack-audit.service";
@@ -52,6 +52,8 @@ pub struct Observed {
     pub failed_alerts: Vec<UnitName>,
     /// The state of every unit that the manager has in memory, in its word.
     pub states: BTreeMap<UnitName, String>,
+    /// The units that are starting, stopping or reloading.
+    pub moving: BTreeSet<UnitName>,
     /// Whether an update run is going on.
     pub updating: bool,
 }
@@ -80,8 +82,17 @@ impl Observed {
             })
             .map(|(name, _)| name.clone())
             .partition(is_alert);
+        let rests = |unit: &ActiveState| {
+            matches!(unit, ActiveState::Active | ActiveState::Inactive | ActiveState::Failed)
+        };
         let mut observed = Self {
             failed_alerts,
+            moving: listed
+                .units
+                .iter()
+                .filter(|(_, unit)| !rests(&unit.active_state))
+                .map(|(name, _)| name.clone())
+                .collect(),
             updating: listed.units.iter().any(|(name, unit)| {
                 name.as_str() == ORCHESTRATOR && unit.active_state == ActiveState::Activating
             }),
@@ -104,19 +115,18 @@ impl Observed {
     }
 
     /// The problems that failed units are. The update units of a failed run are one problem with it, and while a run
-    /// goes on they are none yet.
+    /// goes on they are none yet. `run` is what the last run said of itself.
     #[must_use]
-    pub fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self, run: Option<&orchestrator::Report>) -> Vec<Problem> {
         let (updates, others): (Vec<_>, Vec<_>) = self.failed.iter().partition(|(name, _)| is_update(name));
         let mut problems: Vec<Problem> =
             others.into_iter().filter(|(name, unit)| !is_verdict(name, unit)).map(one).collect();
         if self.updating {
             return problems;
         }
-        let run = updates.iter().find(|(name, _)| name.as_str() == ORCHESTRATOR);
-        match run {
+        match updates.iter().find(|(name, _)| name.as_str() == ORCHESTRATOR) {
             None => problems.extend(updates.into_iter().map(one)),
-            Some((name, unit)) => problems.extend(failed_run(name, unit, &updates)),
+            Some((name, unit)) => problems.push(failed_run(name, unit, run)),
         }
         problems
     }
@@ -144,30 +154,22 @@ fn told(unit: &Failed) -> String {
     format!("{}{meaning}", unit.how)
 }
 
-/// A failed run of the orchestrator, with the update units that failed in it. That some did, and none of them is
-/// failed any more, is no problem any more.
-fn failed_run(name: &UnitName, run: &Failed, updates: &[(&UnitName, &Failed)]) -> Option<Problem> {
-    let failed: Vec<String> = updates
-        .iter()
-        .filter(|(update, _)| *update != name)
-        .map(|(update, unit)| match unit.code {
-            Some(code) => format!("{update}: {} ({})", code.number(), code.meaning()),
-            None => format!("{update}: {}", unit.result),
-        })
-        .collect();
-    if failed.is_empty() && run.code == Some(Code::SomeUpdatesFailed) {
-        return None;
-    }
-    let mut seen = told(run);
-    if !failed.is_empty() {
-        seen.push_str("; ");
-        seen.push_str(&failed.join(", "));
-    }
+/// A failed run of the orchestrator, with what it said of the stacks. Only a run that came to its end has said something:
+/// what an earlier one said is of no interest.
+fn failed_run(name: &UnitName, unit: &Failed, run: Option<&orchestrator::Report>) -> Problem {
+    let said = run.filter(|run| unit.code == Some(run.code()));
+    let stacks = said.into_iter().flat_map(|run| &run.stacks);
+    let failed = stacks
+        .filter(|(_, report)| report.verdict.is_failure())
+        .map(|(stack, report)| format!("; {stack}: {}: {}", report.verdict.word(), report.message));
+    let broken =
+        said.into_iter().flat_map(|run| run.broken.values()).map(|why| format!("; not updated: {why}"));
+    let seen: String = std::iter::once(told(unit)).chain(failed).chain(broken).collect();
     let finding = Finding::broken(Check::UnitFailed, State::Loaded)
         .about(name, None)
         .expected("an update run in which no update failed", seen)
         .next(format!("journalctl --user -u {name} -n 50; stackctl history"));
-    Some(Problem { run: run.run.clone(), ..Problem::of(&finding) })
+    Problem { run: unit.run.clone(), ..Problem::of(&finding) }
 }
 
 #[cfg(test)]
@@ -188,7 +190,17 @@ mod tests {
     fn problems(units: &[(&str, u8)], updating: bool) -> Vec<(String, String)> {
         let failed = units.iter().map(|(name, status)| failed(name, *status)).collect();
         let observed = Observed { failed, updating, ..Observed::default() };
-        observed.problems().into_iter().map(|problem| (problem.object, problem.text)).collect()
+        let run = serde_json::json!({
+            "version": 1, "started": "", "finished": "", "concurrency": 2, "interrupted": false,
+            "broken": { "/x/c.json": "c.json is empty" },
+            "stacks": {
+                "a": { "verdict": "rolled-back", "message": "not healthy", "images": [], "milliseconds": 1, "next": "" },
+                "b": { "verdict": "updated", "message": "new", "images": [], "milliseconds": 1, "next": "" },
+            }
+        });
+        let run = serde_json::from_value(run).unwrap();
+        let problems = observed.problems(Some(&run));
+        problems.into_iter().map(|problem| (problem.object, problem.text)).collect()
     }
 
     #[test]
@@ -213,15 +225,12 @@ mod tests {
         let run = [("a-update.service", 81), ("b-update.service", 82), ("stack-update.service", 83)];
         let [(object, text)] = &problems(&run, false)[..] else { panic!() };
         assert_eq!(object, "stack-update.service");
-        assert!(
-            text.contains(
-                "; a-update.service: 81 (update failed, rolled back, the stack is up), b-update.service: 82 ("
-            ),
-            "{text}"
-        );
+        let said = "; a: rolled back: not healthy; not updated: c.json is empty; next: ";
+        assert!(text.contains(said), "{text}");
         assert_eq!(problems(&run, true), [], "the run goes on");
         assert_eq!(problems(&run[..2], false).len(), 2, "each was started by hand");
-        assert_eq!(problems(&run[2..], false), [], "what failed in it has been updated since");
-        assert_eq!(problems(&[("stack-update.service", 70)], false).len(), 1);
+        assert_eq!(problems(&run[2..], false).len(), 1, "what never started has no failed unit");
+        let [(_, text)] = &problems(&[("stack-update.service", 70)], false)[..] else { panic!() };
+        assert!(!text.contains("rolled back"), "an earlier run said so: {text}");
     }
 }

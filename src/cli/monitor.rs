@@ -2,7 +2,6 @@
 
 use clap::Subcommand;
 
-use super::output;
 use crate::alert;
 use crate::error::Error;
 use crate::exit::Code;
@@ -29,10 +28,7 @@ pub(super) fn work(verb: Verb) -> Result<Code, Error> {
         Verb::Alert { unit } => alert::alert(&Context::open()?, &unit)?,
         Verb::CheckManager { user } => {
             let verdict = manager_check::check(&user)?;
-            match verdict.fine() {
-                Some(line) => output::print(&line)?,
-                None => verdict.tell(),
-            }
+            verdict.tell();
             return Ok(verdict.code());
         }
     }

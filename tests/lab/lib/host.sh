@@ -60,3 +60,20 @@ apt_lists() {
     note 'fetching package lists (apt-get update)'
     out=$(apt-get -o DPkg::Lock::Timeout=300 update -qq 2>&1) || die "apt-get update failed: $out"
 }
+
+# debian_program PACKAGE PATH: one program out of a package of Debian's, without what else it brings; prints where it is.
+debian_program() {
+    local program=$LAB_CACHE/${2##*/} work
+    if [ ! -x "$program" ]; then
+        note "fetching ${2##*/}"
+        command -v dpkg-deb >/dev/null || cannot 'there is no dpkg-deb' 'run it on Debian'
+        apt_lists >&2
+        work=$(mktemp -d "$LAB_CACHE/program.XXXXXX")
+        chmod 755 "$work"
+        (cd "$work" && apt-get -o DPkg::Lock::Timeout=300 download -qq "$1") >/dev/null || die "apt-get could not download $1"
+        dpkg-deb --fsys-tarfile "$work/$1"_*.deb | tar -x -C "$work" ".$2"
+        mv "$work$2" "$program"
+        rm -rf "$work"
+    fi
+    echo "$program"
+}
