@@ -50,6 +50,10 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        if let Some(socket) = self.socket.as_ref().filter(|_| !self.shown.is_empty()) {
+            // What is waited for no longer must not stand in `systemctl status` for as long as the stack runs.
+            drop(notify(socket, "STATUS="));
+        }
         if self.terminal && !self.shown.is_empty() {
             drop(write!(std::io::stderr(), "\r\x1b[K"));
         }

@@ -20,7 +20,7 @@ pub enum ComposeError {
         path: String,
     },
     /// The compose files are refused.
-    #[error("compose refuses the files of stack {stack}")]
+    #[error("compose {} the files of stack {stack}", if source.is_interrupted() { "had not read" } else { "refuses" })]
     Refused {
         /// The stack.
         stack: StackName,
@@ -67,8 +67,7 @@ impl ComposeError {
     pub fn is_interrupted(&self) -> bool {
         matches!(
             self,
-            Self::Refused { source: ProcessError::Interrupted { .. }, .. }
-                | Self::Step { source: ProcessError::Interrupted { .. }, .. }
+            Self::Refused { source, .. } | Self::Step { source, .. } if source.is_interrupted()
         )
     }
 }

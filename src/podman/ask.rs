@@ -28,7 +28,7 @@ pub enum PodmanError {
         path: String,
     },
     /// podman failed, hung, or said what is not understood.
-    #[error("podman did not answer")]
+    #[error("{}", if .0.is_interrupted() { "podman had not answered yet" } else { "podman did not answer" })]
     Process(#[from] ProcessError),
 }
 

@@ -223,6 +223,10 @@ impl Command {
         if status.success() {
             return Ok(tail);
         }
+        // Whoever asked us to end may have asked our whole control group: its end is then no failure of its own.
+        if self.interrupt.pending() {
+            return Err(ProcessError::Interrupted { command: self.shown() });
+        }
         Err(ProcessError::Failed { command: self.shown(), status, stderr: tail.text(&self.redactor) })
     }
 

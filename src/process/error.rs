@@ -79,6 +79,12 @@ pub enum ProcessError {
 }
 
 impl ProcessError {
+    /// Whether it ended only because this program was asked to end.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted { .. })
+    }
+
     /// The status that the program ended with, if it ended by itself.
     #[must_use]
     pub fn exit_status(&self) -> Option<i32> {

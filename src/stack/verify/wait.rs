@@ -77,7 +77,7 @@ pub fn verify(
         if streams.is_empty() {
             podman.pause(wake(due, deadline))?;
         } else if let Err(error) = sleep(&mut streams, wake(due, deadline)) {
-            if matches!(error, ProcessError::Interrupted { .. }) {
+            if error.is_interrupted() {
                 return Err(error.into());
             }
             // One of the two has ended: the health has come, or podman's event log is not to be had.
