@@ -9,6 +9,7 @@ use super::declaration::Declaration;
 use super::finding::{Finding, State};
 use super::judge::Judgement;
 use super::observed::SeenObserved;
+use super::units::VERIFY;
 use super::world::World;
 use crate::artifacts::{self, Change};
 use crate::dirs::Dirs;
@@ -16,6 +17,7 @@ use crate::error::chain;
 use crate::generation;
 use crate::inventory::Heal;
 use crate::names::{StackName, UnitName};
+use crate::records;
 use crate::seal::{self, Seal};
 use crate::systemd::bus::BUS_DEADLINE;
 use crate::systemd::manager::{JobMode, Manager, Verb};
@@ -34,6 +36,8 @@ pub enum Action {
     Reload,
     /// Reset and start a dead watcher.
     StartWatcher(UnitName),
+    /// Reset a failed verification whose stack has been verified again since.
+    ResetVerified(UnitName),
 }
 
 impl std::fmt::Display for Action {
@@ -42,6 +46,7 @@ impl std::fmt::Display for Action {
             Self::RestoreLink { path, .. } => write!(f, "restore the link {}", path.display()),
             Self::Reload => f.write_str("daemon-reload"),
             Self::StartWatcher(unit) => write!(f, "start {unit}"),
+            Self::ResetVerified(unit) => write!(f, "reset-failed {unit}"),
         }
     }
 }
@@ -105,7 +110,27 @@ pub fn plan(
             }
         }
     }
+    for finding in findings.iter().filter(|finding| finding.check == Check::UnitFailed) {
+        let verified = |unit: &&UnitName| is_verified_since(dirs, declaration, world, unit);
+        if let Some(unit) = finding.unit.as_ref().filter(verified) {
+            plan.actions.push((Action::ResetVerified(unit.clone()), vec![finding.clone()]));
+        }
+    }
     plan
+}
+
+/// Whether `unit` is a failed verification of a declared stack, and a later one by hand has found the stack up.
+fn is_verified_since(dirs: &Dirs, declaration: &Declaration, world: &World, unit: &UnitName) -> bool {
+    let of =
+        |stack: &&StackName| UnitName::instance_of(VERIFY, stack.as_str()).is_ok_and(|name| name == *unit);
+    let Some(stack) = declaration.inventory.stacks.keys().find(of) else { return false };
+    let loaded = world.units.get(unit).and_then(|seen| seen.loaded.as_ref()?.as_ref().ok());
+    let Some(failed) = loaded.and_then(|loaded| loaded.state_change) else { return false };
+    records::newest(dirs, stack, &["verify"]).is_some_and(|record| {
+        let finished = record.finished.and_then(|finished| humantime::parse_rfc3339(&finished).ok());
+        record.outcome.is_some_and(|outcome| outcome.code == 0)
+            && finished.is_some_and(|finished| finished > failed.into())
+    })
 }
 
 /// Whether a finding is about what is loaded, and would end with what is on disk being read.
@@ -160,6 +185,7 @@ pub fn act(
             })
             .map_err(|error| chain(&error)),
         Action::Reload => manager.reload(reload_deadline).map_err(|error| chain(&error)),
+        Action::ResetVerified(unit) => manager.reset_failed(unit).map_err(|error| chain(&error)),
         Action::StartWatcher(unit) => {
             // A unit that is not failed cannot be reset, which is no obstacle to starting it.
             drop(manager.reset_failed(unit));

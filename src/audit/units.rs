@@ -8,6 +8,12 @@ use crate::systemd::loaded::LoadedUnit;
 use crate::systemd::search_path::{DiskState, NotFound};
 use crate::systemd::words::{ActiveState, LoadState};
 
+/// The template of the units that verify stacks after their start.
+pub(super) const VERIFY: &str = "stack-verify@.service";
+
+/// The unit that has the last look after an audit.
+const SETTLE: &str = "stack-audit-settle.service";
+
 pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     let about = |check, state| Finding::broken(check, state).about(&seen.name, seen.declared.stack.as_ref());
     let repair = seen.declared.repair_command();
@@ -86,7 +92,9 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
             _ => None,
         },
     );
-    if seen.declared.stack.is_some() {
+    // stack-audit.service is failed whenever it has found something, and an alert's own failure is told by the alert.
+    let verifies = seen.name.template().is_some_and(|template| template.as_str() == VERIFY);
+    if seen.declared.stack.is_some() || verifies || seen.name.as_str() == SETTLE {
         verdicts.record(
             Check::UnitFailed,
             loaded.filter(|unit| unit.active_state == ActiveState::Failed).map(|unit| {
