@@ -62,6 +62,16 @@ pub enum NameError {
         /// The first character.
         first: char,
     },
+    /// A unit's name where a stack's is meant.
+    #[error("name {name:?} is that of a unit; a stack's has no \".{unit_type}\" at its end: {stem}")]
+    UnitSuffix {
+        /// The text as given.
+        name: String,
+        /// What stands before the type.
+        stem: String,
+        /// The type.
+        unit_type: String,
+    },
     /// `<stack>-update.service` belongs to the stack without the suffix.
     #[error("name {name:?} ends in \"-update\", which is reserved for update units")]
     UpdateSuffix {
@@ -111,6 +121,10 @@ impl StackName {
         if RESERVED.contains(&text) {
             return Err(NameError::Reserved { name: name() });
         }
+        if let Some((stem, unit_type)) = text.rsplit_once('.').filter(|(_, last)| UNIT_TYPES.contains(last)) {
+            let (name, stem, unit_type) = (name(), stem.to_owned(), unit_type.to_owned());
+            return Err(NameError::UnitSuffix { name, stem, unit_type });
+        }
         if text.ends_with("-update") {
             return Err(NameError::UpdateSuffix { name: name() });
         }
@@ -133,6 +147,12 @@ impl StackName {
     #[must_use]
     pub fn update_service(&self) -> UnitName {
         UnitName(format!("{self}-update.service"))
+    }
+
+    /// The unit that verifies it after a start: an instance of the shipped template, by the name as it is.
+    #[must_use]
+    pub fn verify_service(&self) -> UnitName {
+        UnitName(format!("stack-verify@{self}.service"))
     }
 }
 
@@ -308,7 +328,7 @@ mod tests {
 
     #[test]
     fn stack_names_follow_the_documented_rules() {
-        for good in ["immich", "a", "A.b_c:d-e", &"x".repeat(128), "foo.service"] {
+        for good in ["immich", "a", "A.b_c:d-e", &"x".repeat(128), "foo.bar"] {
             assert_eq!(StackName::parse(good).unwrap().as_str(), good);
         }
         for bad in [
@@ -326,6 +346,7 @@ mod tests {
             "stackwarden",
             "stack-update",
             "a@b",
+            "foo.service",
             &"x".repeat(129),
         ] {
             assert!(StackName::parse(bad).is_err(), "{bad:?} was accepted");

@@ -9,7 +9,6 @@ use super::declaration::Declaration;
 use super::finding::{Finding, State};
 use super::judge::Judgement;
 use super::observed::SeenObserved;
-use super::units::VERIFY;
 use super::world::World;
 use crate::artifacts::{self, Change};
 use crate::dirs::Dirs;
@@ -121,9 +120,10 @@ pub fn plan(
 
 /// Whether `unit` is a failed verification of a declared stack, and a later one by hand has found the stack up.
 fn is_verified_since(dirs: &Dirs, declaration: &Declaration, world: &World, unit: &UnitName) -> bool {
-    let of =
-        |stack: &&StackName| UnitName::instance_of(VERIFY, stack.as_str()).is_ok_and(|name| name == *unit);
-    let Some(stack) = declaration.inventory.stacks.keys().find(of) else { return false };
+    let Some(stack) = declaration.inventory.stacks.keys().find(|stack| stack.verify_service() == *unit)
+    else {
+        return false;
+    };
     let loaded = world.units.get(unit).and_then(|seen| seen.loaded.as_ref()?.as_ref().ok());
     let Some(failed) = loaded.and_then(|loaded| loaded.state_change) else { return false };
     records::newest(dirs, stack, &["verify"]).is_some_and(|record| {

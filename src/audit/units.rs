@@ -2,6 +2,7 @@
 
 use super::check::Check;
 use super::finding::{Finding, State, Verdicts, typed};
+use super::settle::SETTLE;
 use super::world::Seen;
 use crate::dirs::Dirs;
 use crate::systemd::loaded::LoadedUnit;
@@ -9,10 +10,7 @@ use crate::systemd::search_path::{DiskState, NotFound};
 use crate::systemd::words::{ActiveState, LoadState};
 
 /// The template of the units that verify stacks after their start.
-pub(super) const VERIFY: &str = "stack-verify@.service";
-
-/// The unit that has the last look after an audit.
-const SETTLE: &str = "stack-audit-settle.service";
+const VERIFY: &str = "stack-verify@.service";
 
 pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     let about = |check, state| Finding::broken(check, state).about(&seen.name, seen.declared.stack.as_ref());

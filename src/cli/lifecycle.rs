@@ -90,7 +90,7 @@ pub fn work(verb: Verb) -> Result<Code, Error> {
         Verb::Verify { stack, timeout } => {
             stack::verify::run(&Context::open()?, &stack, timeout.map(Timespan::duration))?;
         }
-        Verb::Stop { stack } => stack::stop::stop(&Context::open()?, &stack)?,
+        Verb::Stop { stack } => stack::stop::stop(&Context::open_to_stop()?, &stack)?,
         Verb::Restart { stack } => return stack::restart::restart(&Context::open()?, &stack),
         Verb::Compose { stack, arguments } => {
             stack::compose::compose(&Context::open_plain()?, &stack, &arguments)?;

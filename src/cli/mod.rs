@@ -36,7 +36,7 @@ fn run<A: Parser>(work: impl FnOnce(A) -> Result<Code, Error>) -> ExitCode {
         }
     };
     journal::start();
-    match work(arguments) {
+    match work(arguments).and_then(|code| output::said().map(|()| code)) {
         Ok(code) => code.into(),
         Err(error) => {
             let code = error.code();

@@ -15,7 +15,7 @@ use crate::seal::Seal;
 use crate::systemd::search_path::SearchPath;
 
 pub(super) fn observe(units: &[UnitName], accept: bool) -> Result<Code, Error> {
-    let place = Place::open()?;
+    let place = Place::take("observe")?;
     let state = place.manager()?.state()?;
     let search_path = SearchPath::scan(state.unit_path);
     let declaration = Declaration::load(&place.dirs);

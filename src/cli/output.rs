@@ -1,6 +1,7 @@
 //! What goes to standard output: text for the person who typed the command, or JSON.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -22,6 +23,26 @@ pub fn print(text: &str) -> Result<(), Error> {
         Err(error) => Err(Error::Output(error)),
         Ok(()) => Ok(()),
     }
+}
+
+/// The first failure of [`say`].
+static UNSAID: OnceLock<io::Error> = OnceLock::new();
+
+/// As [`print`], in the middle of a change: nobody listening must not end it half way. The failure is told when the
+/// program ends.
+pub fn say(text: &str) {
+    if let Err(Error::Output(error)) = print(text) {
+        drop(UNSAID.set(error));
+    }
+}
+
+/// What could not be said, if anything.
+///
+/// # Errors
+/// As [`print`].
+pub fn said() -> Result<(), Error> {
+    // The error is kept where it was stored; its kind and its words are all that there is to it.
+    UNSAID.get().map_or(Ok(()), |error| Err(Error::Output(io::Error::new(error.kind(), error.to_string()))))
 }
 
 /// Writes `value` as indented JSON.

@@ -16,7 +16,7 @@ use crate::compose::Overlay;
 use crate::document::Document;
 use crate::error::Error;
 use crate::inventory::VerifyMode;
-use crate::names::{StackName, UnitName};
+use crate::names::StackName;
 use crate::podman::Container;
 use crate::progress::Progress;
 use crate::systemd::manager::{JobMode, Verb};
@@ -158,7 +158,7 @@ pub(super) fn waiting_for(problems: &[Problem]) -> String {
 
 /// A start of the unit pulls the verification in by itself; a reload does not, and neither does a person's apply.
 fn start_verification(context: &Context, stack: &StackName) {
-    let Ok(unit) = UnitName::parse(&format!("stack-verify@{stack}.service")) else { return };
+    let unit = stack.verify_service();
     let started = context.manager().and_then(|manager| {
         use crate::systemd::loaded::Detail;
         let lifecycle = manager.observe_one(&stack.service(), Detail::Unit)?;

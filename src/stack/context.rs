@@ -2,7 +2,7 @@
 
 use crate::compose::{Compose, ComposeError};
 use crate::dirs::Dirs;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::inventory::{Entry, Host};
 use crate::names::StackName;
 use crate::podman::{Podman, PodmanError};
@@ -38,6 +38,20 @@ impl Context {
         let dirs = Dirs::from_env()?;
         let host = Host::load_or_default(&dirs).map_err(Error::Configuration)?;
         Ok(Self { dirs, host, interrupt: Interrupt::never() })
+    }
+
+    /// As [`Context::open`], with the defaults in place of a host configuration that cannot be read: what is to end must
+    /// not run on because of a slip there.
+    ///
+    /// # Errors
+    /// The environment is not usable.
+    pub fn open_to_stop() -> Result<Self, Error> {
+        let dirs = Dirs::from_env()?;
+        let host = Host::load_or_default(&dirs).unwrap_or_else(|error| {
+            tracing::warn!("{}; going on with the defaults", chain(&error));
+            Host::default()
+        });
+        Ok(Self { dirs, host, interrupt: Interrupt::catch()? })
     }
 
     /// podman.

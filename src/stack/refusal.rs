@@ -49,7 +49,7 @@ pub enum Refusal {
     },
     /// The project is another stack's.
     #[error(
-        "stack {stack}: project {project:?} is that of stack {other}; each would remove the other's containers as orphans. Give another one with --project"
+        "stack {stack}: project {project:?} is that of stack {other}; each would remove the other's containers as orphans; next: stackctl add {stack} --project ANOTHER"
     )]
     ProjectTaken {
         /// The stack.

@@ -4,13 +4,15 @@ use std::time::{Duration, SystemTime};
 
 use super::context::Context;
 use super::error::StackError;
-use super::verify;
+use super::{preflight, verify};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::inventory::{Inventory, VerifyMode};
 use crate::names::StackName;
 use crate::records;
+use crate::systemd::loaded::Detail;
 use crate::systemd::manager::{JobMode, Verb};
+use crate::systemd::words::ActiveState;
 
 /// What a restart may take beyond the bounds of its steps. The unit has a timeout of its own, which ends it earlier.
 const MARGIN: Duration = Duration::from_secs(15 * 60);
@@ -29,6 +31,11 @@ pub fn restart(context: &Context, stack: &StackName) -> Result<Code, Error> {
         + entry.verify.timeout.duration()
         + MARGIN;
     let mut manager = context.manager().map_err(StackError::from)?;
+    // What is refused anyway must not leave a failed unit over containers that run well.
+    let seen = manager.observe_one(&unit, Detail::Unit).map_err(StackError::from)?;
+    if seen.active_state == ActiveState::Active {
+        preflight::preflight(context, stack)?;
+    }
     let result =
         manager.run_job(Verb::Restart, &unit, JobMode::Replace, deadline).map_err(StackError::from)?;
     if !result.is_success() {

@@ -15,7 +15,8 @@ use crate::names::StackName;
 use crate::podman::{Container, Owner, Podman};
 use crate::process::Interrupt;
 use crate::systemd::bus::BusError;
-use crate::systemd::words::{JobType, SystemState};
+use crate::systemd::loaded::Detail;
+use crate::systemd::words::{ActiveState, JobType, SystemState};
 
 /// Containers stop within their own `stop_grace_period`, one after the other if they depend on each other; the unit's
 /// `TimeoutStopSec=` leaves this, and the wait for the lock.
@@ -84,7 +85,17 @@ pub fn stop(context: &Context, stack: &StackName) -> Result<(), Error> {
         }
     };
     match decision {
-        Decision::Stop => stop_now(context, stack),
+        Decision::Stop => {
+            stop_now(context, stack)?;
+            if !by_unit && is_active(context, stack) {
+                let unit = stack.service();
+                tracing::warn!(
+                    STACKWARDEN_STACK = stack.as_str(),
+                    "stack {stack}: {unit} is still active, so a start of it does nothing; next: systemctl --user stop {unit}"
+                );
+            }
+            Ok(())
+        }
         Decision::KeepForRestart => {
             tell(stack, "the unit starts again: the containers are kept");
             Ok(())
@@ -95,6 +106,14 @@ pub fn stop(context: &Context, stack: &StackName) -> Result<(), Error> {
         }
         Decision::Unclear => Err(StackError::StopUnclear { stack: stack.clone() }.into()),
     }
+}
+
+/// Whether the stack's unit is up; not if the manager cannot be asked.
+fn is_active(context: &Context, stack: &StackName) -> bool {
+    context
+        .manager()
+        .and_then(|manager| manager.observe_one(&stack.service(), Detail::Unit))
+        .is_ok_and(|unit| unit.active_state == ActiveState::Active)
 }
 
 fn ask(context: &Context, stack: &StackName, by_unit: bool) -> Result<Asked, BusError> {

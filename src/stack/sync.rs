@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::{Refusal, add};
 use crate::artifacts::{self, Change};
 use crate::dirs::Dirs;
 use crate::document::{Document, ReadError};
@@ -18,6 +19,14 @@ use crate::seal::Seal;
 /// done; the same call finishes it.
 pub fn sync(dirs: &Dirs, host: &Host, programs: &Programs, stack: &StackName) -> Result<Vec<Change>, Error> {
     let declared = Inventory::load_stack(dirs, stack)?;
+    if let Some(project) = &declared.entry.compose.project {
+        add::check_project(dirs, stack, project)?;
+    }
+    let missing = declared.entry.compose_files().into_iter().find(|file| !file.is_file());
+    if let Some(path) = missing {
+        // It may lie on a mount that comes later: the units are made all the same, and a start refuses.
+        tracing::warn!("{}", Refusal::ComposeFileMissing { stack: stack.clone(), path });
+    }
     let rendered = render::stack(dirs, host, programs, stack, &declared.entry, &declared.sha256)?;
     let seal = Seal::of(&rendered, Some(declared.sha256));
     put(dirs, &Seal::path(dirs, stack.as_str()), &rendered, &seal)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::place::Place;
-use super::sync::sync;
+use super::sync::put;
 use crate::cli::output;
 use crate::compose::ComposeError;
 use crate::error::{Error, chain};
@@ -135,11 +135,12 @@ pub(super) fn add(place: &Place, given: Arguments) -> Result<Code, Error> {
         add::check_project(&place.dirs, &stack, project)?;
     }
     if add::write(&place.dirs, &stack, &entry)? {
-        output::print(&format!("wrote {}", place.dirs.inventory_file(&stack).display()))?;
+        output::say(&format!("wrote {}", place.dirs.inventory_file(&stack).display()));
     }
-    let code = sync(place, vec![stack.clone()])?;
+    let (code, _) = put(place, vec![stack.clone()])?;
     if code == Code::Done {
-        output::print(&format!("next: systemctl --user start {}", stack.service()))?;
+        let verb = if place.is_active(&stack)? { "restart" } else { "start" };
+        output::say(&format!("next: systemctl --user {verb} {}", stack.service()));
     }
     Ok(code)
 }
@@ -157,7 +158,7 @@ fn adopt(stack: &StackName, entry: &mut Entry) -> Result<(), Error> {
         }
         Err(error) => return Err(error.into()),
     };
-    output::print(&format!("project {}: services {}", identity.project, identity.services.join(", ")))?;
+    output::say(&format!("project {}: services {}", identity.project, identity.services.join(", ")));
     if entry.compose.project.is_none() {
         entry.compose.project = Some(identity.project.clone());
     }
@@ -168,15 +169,19 @@ fn adopt(stack: &StackName, entry: &mut Entry) -> Result<(), Error> {
             return Ok(());
         }
     };
+    // What was adopted before is the stack's own.
+    if !adoption.containers.is_empty() && adoption.recreated(stack).next().is_none() {
+        return Ok(());
+    }
     for container in &adoption.containers {
         let state = if container.running { "running" } else { "not running" };
-        output::print(&format!("adopts container {} ({state})", container.name))?;
+        output::say(&format!("adopts container {} ({state})", container.name));
     }
     for volume in &adoption.volumes {
-        output::print(&format!("adopts volume {volume}"))?;
+        output::say(&format!("adopts volume {volume}"));
     }
     for (volume, place) in &adoption.anonymous_volumes {
-        output::print(&format!("adopts anonymous volume {volume} at {place}"))?;
+        output::say(&format!("adopts anonymous volume {volume} at {place}"));
     }
     let recreated: Vec<&str> = adoption.recreated(stack).map(|container| container.name.as_str()).collect();
     if !recreated.is_empty() {

@@ -13,16 +13,10 @@ use crate::render;
 use crate::systemd::bus::BUS_DEADLINE;
 use crate::systemd::manager::{JobMode, Verb};
 
-pub(super) fn install(place: &Place, dry_run: bool) -> Result<Code, Error> {
-    if dry_run {
-        install::preview(&place.dirs, &place.host, &place.programs, false)?
-            .iter()
-            .try_for_each(|line| output::print(line))?;
-        return Ok(Code::Done);
-    }
+pub(super) fn install(place: &Place) -> Result<Code, Error> {
     let mut manager = place.manager()?;
     manager.state()?;
-    let changed = show(&install::install(&place.dirs, &place.host, &place.programs)?)?;
+    let changed = show(&install::install(&place.dirs, &place.host, &place.programs)?);
     let units = render::shipped_names();
     // The audit reloads the manager, so that it knows what is started next.
     look(place, &BTreeSet::new(), &[], changed)?;
@@ -35,18 +29,12 @@ pub(super) fn install(place: &Place, dry_run: bool) -> Result<Code, Error> {
     let code = look(place, &BTreeSet::new(), &units, false)?;
     doctor::tell(&place.dirs, &place.host);
     if code == Code::Done {
-        output::print("next: stackctl add NAME --compose FILE")?;
+        output::say("next: stackctl add NAME --compose FILE");
     }
     Ok(code)
 }
 
-pub(super) fn uninstall(place: &Place, dry_run: bool) -> Result<Code, Error> {
-    if dry_run {
-        install::preview(&place.dirs, &place.host, &place.programs, true)?
-            .iter()
-            .try_for_each(|line| output::print(line))?;
-        return Ok(Code::Done);
-    }
+pub(super) fn uninstall(place: &Place) -> Result<Code, Error> {
     let mut manager = place.manager()?;
     let ours = |name: &UnitName| {
         let template = name.template();
@@ -65,7 +53,14 @@ pub(super) fn uninstall(place: &Place, dry_run: bool) -> Result<Code, Error> {
         // A failed one would stay in memory without its file; one that is not failed cannot be reset.
         drop(manager.reset_failed(unit));
     }
-    show(&install::uninstall(&place.dirs)?)?;
+    show(&install::uninstall(&place.dirs)?);
     manager.reload(place.host.reload_deadline.duration())?;
+    Ok(Code::Done)
+}
+
+/// What [`install`], or with `away` [`uninstall`], would do.
+pub(super) fn preview(place: &Place, away: bool) -> Result<Code, Error> {
+    let lines = install::preview(&place.dirs, &place.host, &place.programs, away)?;
+    lines.iter().try_for_each(|line| output::print(line))?;
     Ok(Code::Done)
 }

@@ -59,19 +59,21 @@ pub(super) enum Verb {
 
 pub(super) fn work(verb: Verb) -> Result<Code, Error> {
     match verb {
-        Verb::Add(given) => add::add(&Place::open()?, *given),
-        Verb::Sync { stacks } => sync::sync(&Place::open()?, stacks),
+        Verb::Add(given) => add::add(&Place::take("add")?, *given),
+        Verb::Sync { stacks } => sync::sync(&Place::take("sync")?, stacks),
         Verb::Remove { name, down } => {
-            let place = Place::open()?;
+            let place = Place::take("remove")?;
             match observe::forget(&place, name)? {
                 Removed::Stack(stack) => remove::remove(&place, &stack, down),
                 Removed::Forgotten => Ok(Code::Done),
             }
         }
         Verb::Repair { stack, dry_run: true } => repair::preview(&Place::open()?, stack),
-        Verb::Repair { stack, dry_run: false } => repair::repair(&Place::open()?, stack),
-        Verb::Install { dry_run } => install::install(&Place::open()?, dry_run),
-        Verb::Uninstall { dry_run } => install::uninstall(&Place::open()?, dry_run),
+        Verb::Repair { stack, dry_run: false } => repair::repair(&Place::take("repair")?, stack),
+        Verb::Install { dry_run: true } => install::preview(&Place::open()?, false),
+        Verb::Install { dry_run: false } => install::install(&Place::take("install")?),
+        Verb::Uninstall { dry_run: true } => install::preview(&Place::open()?, true),
+        Verb::Uninstall { dry_run: false } => install::uninstall(&Place::take("uninstall")?),
         Verb::Settle => settle::settle(),
     }
 }

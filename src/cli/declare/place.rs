@@ -9,9 +9,13 @@ use crate::dirs::Dirs;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::inventory::Host;
+use crate::lock::Alone;
 use crate::names::{StackName, UnitName};
+use crate::process::Interrupt;
 use crate::render::Programs;
+use crate::systemd::loaded::Detail;
 use crate::systemd::manager::Manager;
+use crate::systemd::words::ActiveState;
 
 /// What a declaration may be made without: it is needed when the stack starts.
 const ADVICE: &[audit::Check] = &[
@@ -26,13 +30,32 @@ pub(in crate::cli) struct Place {
     pub(in crate::cli) dirs: Dirs,
     pub(super) host: Host,
     pub(super) programs: Programs,
+    _alone: Option<Alone>,
 }
 
+/// What the verbs that declare lock: two at once could take the same project, or set each other's fresh units aside.
+const LOCK: &str = "declaration";
+
 impl Place {
+    /// To look only.
     pub(in crate::cli) fn open() -> Result<Self, Error> {
         let dirs = Dirs::from_env()?;
         let host = Host::load_or_default(&dirs).map_err(Error::Configuration)?;
-        Ok(Self { dirs, host, programs: Programs::beside_this_one()? })
+        Ok(Self { dirs, host, programs: Programs::beside_this_one()?, _alone: None })
+    }
+
+    /// To change something: for as long as this lives nobody else declares.
+    pub(in crate::cli) fn take(verb: &str) -> Result<Self, Error> {
+        let place = Self::open()?;
+        let patience = place.host.lock_wait.duration();
+        let alone = Alone::take(&place.dirs, LOCK, verb, patience, &Interrupt::never())?;
+        Ok(Self { _alone: Some(alone), ..place })
+    }
+
+    /// Whether a stack's unit is up, so that a start of it would do nothing.
+    pub(super) fn is_active(&self, stack: &StackName) -> Result<bool, Error> {
+        let seen = self.manager()?.observe_one(&stack.service(), Detail::Unit)?;
+        Ok(matches!(seen.active_state, ActiveState::Active | ActiveState::Reloading))
     }
 
     /// The manager is asked for before anything is written: without it the change could not take effect.
@@ -42,9 +65,11 @@ impl Place {
 }
 
 /// Prints what was changed, and says whether anything was.
-pub(super) fn show(changes: &[Change]) -> Result<bool, Error> {
-    changes.iter().try_for_each(|change| output::print(&change.to_string()))?;
-    Ok(!changes.is_empty())
+pub(super) fn show(changes: &[Change]) -> bool {
+    for change in changes {
+        output::say(&change.to_string());
+    }
+    !changes.is_empty()
 }
 
 /// Lets the auditor reload what may be reloaded, and reports what it finds of `stacks` and `units`.

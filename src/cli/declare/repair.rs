@@ -15,7 +15,7 @@ pub(super) fn repair(place: &Place, stack: StackName) -> Result<Code, Error> {
     place.manager()?.state()?;
     let repaired = stack::repair(&place.dirs, &place.host, &place.programs, &stack)?;
     audit::repaired(&place.dirs, &repaired)?;
-    let changed = show(&repaired)?;
+    let changed = show(&repaired);
     look(place, &BTreeSet::from([stack]), &[], changed)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::place::{Place, look, show};
+use crate::cli::output;
 use crate::error::{Error, chain};
 use crate::exit::Code;
 use crate::inventory::Inventory;
@@ -10,6 +11,17 @@ use crate::names::StackName;
 use crate::stack;
 
 pub(super) fn sync(place: &Place, stacks: Vec<StackName>) -> Result<Code, Error> {
+    let (code, changed) = put(place, stacks)?;
+    for stack in changed {
+        if place.is_active(&stack)? {
+            output::say(&format!("next: systemctl --user restart {}", stack.service()));
+        }
+    }
+    Ok(code)
+}
+
+/// Makes the units of `stacks`, all if none is named, and says which have changed.
+pub(super) fn put(place: &Place, stacks: Vec<StackName>) -> Result<(Code, BTreeSet<StackName>), Error> {
     place.manager()?.state()?;
     let mut worst = Code::Done;
     let mut fail = |error: &Error| {
@@ -24,13 +36,17 @@ pub(super) fn sync(place: &Place, stacks: Vec<StackName>) -> Result<Code, Error>
     } else {
         stacks.into_iter().collect()
     };
-    let mut changed = false;
+    let mut changed = BTreeSet::new();
     for stack in &stacks {
         match stack::sync(&place.dirs, &place.host, &place.programs, stack) {
-            Ok(done) => changed |= show(&done)?,
+            Ok(done) => {
+                if show(&done) {
+                    changed.insert(stack.clone());
+                }
+            }
             Err(error) => fail(&error),
         }
     }
-    let seen = look(place, &stacks, &[], changed)?;
-    Ok(if worst == Code::Done { seen } else { worst })
+    let seen = look(place, &stacks, &[], !changed.is_empty())?;
+    Ok((if worst == Code::Done { seen } else { worst }, changed))
 }
