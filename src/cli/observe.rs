@@ -62,7 +62,12 @@ pub(super) struct Removable {
 impl FromStr for Removable {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
-        Ok(Self { text: text.to_owned(), stack: StackName::parse(text).ok(), unit: unit_name(text)? })
+        let (stack, unit) = match StackName::parse(text) {
+            Ok(stack) => (Some(stack), unit_name(text)?),
+            // What is no stack's name must be the whole name of a unit.
+            Err(problem) => (None, UnitName::parse(text).map_err(|_| problem)?),
+        };
+        Ok(Self { text: text.to_owned(), stack, unit })
     }
 }
 

@@ -20,6 +20,7 @@ pub struct Manager {
     guard: Child,
     pid: u32,
     path: OsString,
+    below: PathBuf,
 }
 
 impl Manager {
@@ -28,18 +29,24 @@ impl Manager {
         Self::start_with_path(&std::env::var_os("PATH").unwrap())
     }
 
+    /// The same, with the user's own directories (home, configuration, state, data) in one of this name. The runtime
+    /// directory, whose name the system chooses, is outside.
+    pub fn start_below(name: &str) -> Self {
+        Self::launch(&std::env::var_os("PATH").unwrap(), Path::new(name), &[])
+    }
+
     /// The same, with another `PATH` for the manager, its units and [`Manager::command`].
     pub fn start_with_path(path: &OsStr) -> Self {
-        Self::launch(path, &[])
+        Self::launch(path, Path::new(""), &[])
     }
 
     /// The same as [`Manager::start`], with unit files that are in the owner directory from the start. It answers, but
     /// need not have finished its startup.
     pub fn start_with_units(units: &[(&str, &str)]) -> Self {
-        Self::launch(&std::env::var_os("PATH").unwrap(), units)
+        Self::launch(&std::env::var_os("PATH").unwrap(), Path::new(""), units)
     }
 
-    fn launch(path: &OsStr, units: &[(&str, &str)]) -> Self {
+    fn launch(path: &OsStr, below: &Path, units: &[(&str, &str)]) -> Self {
         let seed = TempDir::new().unwrap();
         for (name, text) in units {
             write(seed.path().join(name), text);
@@ -49,6 +56,7 @@ impl Manager {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/manager");
         let mut guard = Command::new(script)
             .arg(dir.path())
+            .arg(below)
             .env("PATH", path)
             .env("UNITS", seed.path())
             .stdin(Stdio::piped())
@@ -64,7 +72,8 @@ impl Manager {
             panic!("no user manager for this test ({status}); the reason is above");
         };
         let pid = pid.trim_end().parse().unwrap();
-        Self { dir, guard, pid, path: path.to_owned() }
+        let below = dir.path().join(below);
+        Self { dir, guard, pid, path: path.to_owned(), below }
     }
 
     /// The manager's own process, for a test that stops (SIGSTOP) or kills it.
@@ -79,12 +88,12 @@ impl Manager {
 
     /// `$XDG_CONFIG_HOME`.
     pub fn config(&self) -> PathBuf {
-        self.dir().join("config")
+        self.below.join("config")
     }
 
     /// `$XDG_STATE_HOME`.
     pub fn state(&self) -> PathBuf {
-        self.dir().join("state")
+        self.below.join("state")
     }
 
     /// `$XDG_RUNTIME_DIR`.
@@ -94,7 +103,7 @@ impl Manager {
 
     /// The owner directory, `$XDG_CONFIG_HOME/systemd/user`.
     pub fn owner(&self) -> PathBuf {
-        self.dir().join("config/systemd/user")
+        self.below.join("config/systemd/user")
     }
 
     /// Stands in for `/etc/systemd/user`.
@@ -110,17 +119,18 @@ impl Manager {
     /// All of the environment that a program of this manager's user has.
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
         let at = |name: &str| self.dir().join(name).into_os_string();
+        let own = |name: &str| self.below.join(name).into_os_string();
         let mut bus = OsString::from("unix:path=");
         bus.push(at("run/bus"));
         vec![
-            ("HOME", at("home")),
+            ("HOME", own("home")),
             ("PATH", self.path.clone()),
             ("LANG", "C.UTF-8".into()),
             ("XDG_RUNTIME_DIR", at("run")),
-            ("XDG_CONFIG_HOME", at("config")),
-            ("XDG_DATA_HOME", at("data")),
-            ("XDG_STATE_HOME", at("state")),
-            ("XDG_CACHE_HOME", at("cache")),
+            ("XDG_CONFIG_HOME", own("config")),
+            ("XDG_DATA_HOME", own("data")),
+            ("XDG_STATE_HOME", own("state")),
+            ("XDG_CACHE_HOME", own("cache")),
             ("XDG_CONFIG_DIRS", at("none")),
             ("XDG_DATA_DIRS", at("none")),
             ("DBUS_SESSION_BUS_ADDRESS", bus),
@@ -133,7 +143,7 @@ impl Manager {
         command
             .env_clear()
             .envs(self.environment())
-            .current_dir(self.dir().join("home"))
+            .current_dir(self.below.join("home"))
             .stdin(Stdio::null());
         command
     }

@@ -14,11 +14,18 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 #[test]
 fn units_and_commands_share_one_environment() {
-    let manager = Manager::start();
+    share_one_environment(&Manager::start());
+    share_one_environment(&Manager::start_below("50% \"o d d\""));
+}
+
+fn share_one_environment(manager: &Manager) {
     let seen = manager.state().join("seen");
     manager.write_unit(
         "tell.service",
-        &format!("[Service]\nType=oneshot\nExecStart=/usr/bin/env\nStandardOutput=file:{}\n", seen.display()),
+        &format!(
+            "[Service]\nType=oneshot\nExecStart=/usr/bin/env\nStandardOutput=file:{}\n",
+            seen.display().to_string().replace('%', "%%")
+        ),
     );
     manager.systemctl(&["start", "tell.service"]);
     let unit = fs_err::read_to_string(&seen).unwrap();
