@@ -314,6 +314,12 @@ fn specifiers(text: &str) -> String {
     text.replace('%', "%%")
 }
 
+/// What a link in `Documentation=` to a file in `directory` starts with, as the manager reports it.
+#[must_use]
+pub fn documentation(directory: &Path) -> String {
+    format!("file://{}/", url_path(directory))
+}
+
 /// A path as the path of a URL.
 fn url_path(path: &Path) -> String {
     let mut url = String::new();

@@ -42,7 +42,19 @@ fn wrong_link(path: &Path) -> Option<String> {
 
 /// Units that are sealed, on disk or loaded as ours, and belong to no declared stack.
 pub(super) fn orphans(declaration: &Declaration, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
-    let orphans = declaration.orphans.iter().map(|(unit, stack)| {
+    let abandoned = world.abandoned(dirs, declaration);
+    let running = abandoned.iter().map(|(unit, stack)| {
+        Finding::broken(Check::OrphanUnit, State::Running)
+            .about(unit, stack.as_ref())
+            .at(dirs.owner().join(unit.as_str()))
+            .expected(
+                "no unit: its stack is not declared",
+                "active, and its file is gone: a daemon-reload would forget how to stop it",
+            )
+            .next(format!("systemctl --user stop {unit}"))
+    });
+    let sealed = declaration.orphans.iter().filter(|(unit, _)| !abandoned.contains_key(*unit));
+    let orphans = sealed.map(|(unit, stack)| {
         let path = dirs.owner().join(unit.as_str());
         let on_disk = fs::symlink_metadata(&path).is_ok();
         let loaded = world.answers.listed.units.contains_key(unit);
@@ -58,7 +70,7 @@ pub(super) fn orphans(declaration: &Declaration, world: &World, dirs: &Dirs, ver
             .expected(format!("no unit: {} is gone", dirs.inventory_file(stack).display()), found)
             .next(format!("stackctl remove {stack}"))
     });
-    verdicts.record_all(Check::OrphanUnit, orphans);
+    verdicts.record_all(Check::OrphanUnit, running.chain(orphans));
 }
 
 /// The shipped path and timer units.

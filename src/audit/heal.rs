@@ -149,18 +149,22 @@ fn wants_reload(finding: &Finding) -> bool {
         )
 }
 
-/// What a reload would load although it is not declared.
+/// What a reload would load although it is not declared, and what it would forget how to stop.
 fn blockers(dirs: &Dirs, findings: &[Finding], declaration: &Declaration, world: &World) -> Vec<String> {
     let drifted = findings
         .iter()
         .filter(|finding| finding.state == State::OnDisk && finding.severity == Severity::Page)
+        .map(|finding| format!("{} of {}", finding.check, finding.object()));
+    let abandoned = findings
+        .iter()
+        .filter(|finding| finding.check == Check::OrphanUnit && finding.state == State::Running)
         .map(|finding| format!("{} of {}", finding.check, finding.object()));
     let unknown = declaration
         .seal_broken(dirs)
         .map(|path| format!("{} of {}", Check::DeclarationInvalid, path.display()));
     let hanging = world.observed.values().filter_map(SeenObserved::fifo);
     let hanging = hanging.map(|path| format!("{}, a FIFO: the manager would hang on it", path.display()));
-    let mut blockers: Vec<String> = drifted.chain(unknown).chain(hanging).collect();
+    let mut blockers: Vec<String> = drifted.chain(abandoned).chain(unknown).chain(hanging).collect();
     blockers.sort();
     blockers.dedup();
     blockers

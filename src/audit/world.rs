@@ -16,15 +16,19 @@ use crate::document::{Document, ReadError, kind_of, read_bounded};
 use crate::error::chain;
 use crate::exit::Code;
 use crate::generation;
-use crate::names::UnitName;
+use crate::names::{StackName, UnitName};
+use crate::render;
 use crate::seal::Setting;
 use crate::systemd::bus::BusError;
 use crate::systemd::linger::lingers;
 use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState, UnitList};
 use crate::systemd::manager::Manager;
-use crate::systemd::search_path::{DirectoryKind, DropIn, Resolution, SearchPath, kind_of_directory};
+use crate::systemd::search_path::{
+    DirectoryKind, DiskState, DropIn, NotFound, Resolution, SearchPath, kind_of_directory,
+};
 use crate::systemd::settings::compare::{Declared, referenced_units};
 use crate::systemd::settings::specifier::Context;
+use crate::systemd::words::ActiveState;
 use crate::update::orchestrator::{Report, path};
 
 /// The units that send alerts, one instance for each unit that fails. Each lives for milliseconds.
@@ -39,7 +43,8 @@ pub struct Answers {
     pub manager: ManagerState,
     /// Which units the manager has in memory.
     pub listed: UnitList,
-    /// The declared units as the manager has them.
+    /// The declared units as the manager has them; once the world is put together, those that are not declared and have
+    /// no file.
     pub loaded: BTreeMap<UnitName, Result<LoadedUnit, BusError>>,
     /// Units that declared units refer to by another name than their own: `dbus.service` is an alias on many systems.
     pub aliases: BTreeMap<UnitName, UnitName>,
@@ -134,7 +139,38 @@ impl World {
         let Answers { manager: state, listed, .. } = &world.answers;
         world.observed =
             observed::look(dirs, &declaration.observed, &world.search_path, manager, state, listed);
+        let nowhere: Vec<UnitName> = world.active_without_a_file().cloned().collect();
+        world.answers.loaded = manager.observe(&nowhere, Detail::Unit);
         Ok(world)
+    }
+
+    /// Services that are active, not declared, and whose file is nowhere on the search path any more: only the manager
+    /// knows how to stop them, until it reads all files again.
+    fn active_without_a_file(&self) -> impl Iterator<Item = &UnitName> {
+        let undeclared = self.answers.listed.units.iter().filter(|(name, unit)| {
+            let is_down = matches!(unit.active_state, ActiveState::Inactive | ActiveState::Failed);
+            !is_down && name.unit_type() == "service" && !self.units.contains_key(*name)
+        });
+        undeclared.map(|(name, _)| name).filter(|name| {
+            matches!(self.search_path.resolve(name).state, DiskState::NotFound(NotFound::NoCopy))
+        })
+    }
+
+    /// Those of them that are ours: sealed still, or with a link to a seal in the documentation that the manager has.
+    #[must_use]
+    pub fn abandoned(&self, dirs: &Dirs, declaration: &Declaration) -> BTreeMap<UnitName, Option<StackName>> {
+        let seals = render::documentation(&dirs.seals());
+        self.active_without_a_file()
+            .filter_map(|name| {
+                if let Some(stack) = declaration.orphans.get(name) {
+                    return Some((name.clone(), Some(stack.clone())));
+                }
+                let unit = self.answers.loaded.get(name)?.as_ref().ok()?;
+                let link = unit.documentation.iter().find_map(|link| link.strip_prefix(&seals))?;
+                let stack = link.split_once(".json#").and_then(|(stack, _)| StackName::parse(stack).ok());
+                Some((name.clone(), stack))
+            })
+            .collect()
     }
 
     /// Puts what the manager said together with what is on disk.
