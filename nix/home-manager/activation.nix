@@ -108,7 +108,7 @@ in
       );
 
       stackwardenDirectories = lib.mkIf (directories != [ ]) (
-        dag.entryBetween [ "reloadSystemd" ] [ "writeBoundary" ] ''
+        dag.entryBetween [ "linkGeneration" ] [ "writeBoundary" ] ''
           run mkdir -p ${lib.escapeShellArgs directories}
         ''
       );

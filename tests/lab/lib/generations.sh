@@ -11,26 +11,28 @@ build-users-group =
 END
 }
 
-# generation NAME STACK=TAG… [STACK.OPTION=VALUE]… [package=VERSION]: builds it; each stack has one service, `web`.
+# generation NAME STACK=TAG… [STACK.OPTION=VALUE]… [package=VERSION] [fails=ENTRY]: builds it; each stack has one
+# service, `web`. With `fails` the activation ends in an entry before that one.
 generation() {
-    local name=$1 word stack version=1 stacks='' path
+    local name=$1 word stack version=1 stacks='' more='' path
     shift
     for word; do
         case $word in
         package=*) version=${word#*=} ;;
+        fails=*) more="home.activation.fails = { before = [ \"${word#*=}\" ]; after = [ \"linkGeneration\" ]; data = \"exit 3\"; };" ;;
         *.*=*) stacks+="stacks.${word%%=*} = ${word#*=};"$'\n' ;;
         *)
             stack=${word%%=*}
             put "generations/$name/$stack.yml" <<END
 services:
-  web: { image: "$REGISTRY/$stack:${word#*=}" }
+  web: { image: "$REGISTRY/$stack:${word#*=}", environment: { MODE: "\${MODE:-}", SECRET: "\${SECRET:-}" } }
 END
             stacks+="stacks.$stack.composeFiles = [ ./$stack.yml ];"$'\n'
             ;;
         esac
     done
     put "generations/$name/default.nix" <<END
-{ services.stackwarden = { enable = true; $stacks }; }
+{ services.stackwarden = { enable = true; $stacks }; $more }
 END
     path=$(user nix-build --no-out-link --expr "(import $HOME_IN/src/nix/tests/evaluate.nix {
         nixpkgsLib = $HOME_IN/lib; build = true; generation = \"$version\";

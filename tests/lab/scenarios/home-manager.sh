@@ -19,9 +19,13 @@ step 'three generations'
 generations_begin
 for stack in a b c; do image "$stack:1" "$stack-1" health=ok >/dev/null; done
 image a:2 a-2 health=ok >/dev/null
-generation one a=1 b=1 c=1
-generation two a=2 b=1 c=1
-generation three a=2 b=1
+for name in one two; do put "secrets/$name.env" 600 <<<"SECRET=$name"; done
+ONE=(a=1 b=1 c=1 a.environment='{ MODE = "one"; }' a.environmentFiles="[ \"$HOME_IN/secrets/one.env\" ]")
+TWO=(a=2 b=1 a.environment='{ MODE = "two"; }' a.environmentFiles="[ \"$HOME_IN/secrets/two.env\" ]")
+generation one "${ONE[@]}"
+generation two "${TWO[@]}" c=1
+generation three "${TWO[@]}"
+variables() { inspect a-web-1 '{{range .Config.Env}}{{println .}}{{end}}' | grep -E '^(MODE|SECRET)=' | sort | tr '\n' ' '; }
 
 step 'the first'
 switch one
@@ -42,7 +46,7 @@ assert_kept a b c
 assert_green
 
 step 'another version of the package, with nothing else changed'
-generation one-again a=1 b=1 c=1 package=2
+generation one-again "${ONE[@]}" package=2
 switch one-again
 assert_contains "$(property a.service ExecStart)" stackwarden-2/bin/stackctl
 assert_kept a b c
@@ -51,6 +55,7 @@ assert_green
 step 'the second: one stack changes'
 switch two
 assert_eq "$(running a)" 'a-2 running'
+assert_eq "$(variables)" 'MODE=two SECRET=two '
 assert_kept b c
 assert_green
 
@@ -66,6 +71,8 @@ assert_green
 step 'back to the first'
 switch one
 assert_eq "$(running a)" 'a-1 running'
+assert_eq "$(variables)" 'MODE=one SECRET=one '
+assert_eq "$(userctl show --property ExecStart --value a.service | grep -c stackwarden-1/bin)" 1
 assert_eq "$(running c)" 'c-1 running'
 assert_kept b
 assert_green
@@ -74,7 +81,7 @@ step 'a stack whose start failed is removed with its containers'
 remember a b
 user podman stop --time 1 c-web-1
 # The start fails, and what was there before stays; the manager itself would stop nothing of a failed unit.
-generation four a=1 b=1 c=1 c.environmentFiles='[ "/nonexistent/c.env" ]'
+generation four "${ONE[@]}" c.environmentFiles='[ "/nonexistent/c.env" ]'
 user podman start c-web-1
 switch four
 wait_until 20 unit_is c.service failed
@@ -125,6 +132,35 @@ put "$owner/mine.service" <<<'[Service]'
 switch one
 user test -f "$owner/mine.service"
 user rm "$owner/mine.service"
+
+step 'what a switch that was cut off has left behind is retired by the next one'
+image d:1 d-1 health=ok >/dev/null
+generation cut-off "${ONE[@]}" d=1 fails=reloadSystemd
+remember a b c
+switch_fails 3 cut-off
+# Home Manager takes the generation before for the current one, and knows nothing of what this one has linked.
+userctl daemon-reload
+userctl start d.service
+assert_eq "$(running d)" 'd-1 running'
+DRY=1 switch one
+assert_contains "$OUT" 'would stop the stack d'
+assert_contains "$OUT" 'd.service, which a switch that was cut off has left behind'
+switch one
+assert_eq "$(inspect d-web-1 '{{.State.Status}}')" exited
+assert_eq "$(user find .config -name 'd.*' -o -name 'd-update.*')" '' 'what is left of d'
+assert_kept a b c
+assert_green
+
+step 'a switch that is cut off half way comes to its end at the next try'
+generation cut-off-two "${TWO[@]}" c=1 fails=reloadSystemd
+switch_fails 3 cut-off-two
+assert_eq "$(running a)" 'a-1 running'
+switch two
+assert_eq "$(running a)" 'a-2 running'
+assert_kept b c
+switch one
+remember a
+assert_green
 
 step 'nothing is touched in a dry run'
 user cp --remove-destination "$(user readlink -e "$owner/a.service")" "$owner/a.service"
