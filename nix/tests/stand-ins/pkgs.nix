@@ -12,7 +12,10 @@ let
   named = name: {
     type = "derivation";
     inherit name system;
-    outPath = "${builtins.storeDir}/${lib.substring 0 32 (builtins.hashString "sha256" name)}-${name}";
+    # Nix writes its hashes without an "e".
+    outPath = "${builtins.storeDir}/${
+      lib.substring 0 32 (lib.replaceStrings [ "e" ] [ "g" ] (builtins.hashString "sha256" name))
+    }-${name}";
   };
 
   built =
@@ -47,6 +50,13 @@ let
 in
 rec {
   inherit lib system;
+  # For the real Home Manager.
+  path = ./nixpkgs;
+  stdenv.hostPlatform = {
+    inherit system;
+    isLinux = true;
+    isDarwin = false;
+  };
   runtimeShell = "/bin/bash";
 
   runCommandLocal =

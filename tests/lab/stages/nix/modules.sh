@@ -24,6 +24,21 @@ golden() { # EXAMPLE
     done
 }
 
+# With a checkout of Home Manager: its own modules make the same of it, but for the token, which is made of all that
+# their options hold.
+without_token() { sed -E 's/#[0-9a-f]{16} /# /'; }
+real_units() { # EXAMPLE
+    local seen directory=$LAB_REPO/nix/tests/golden/$1 unit
+    seen=$(user nix-instantiate --eval --strict --json --store dummy:// --expr "(import $HOME_IN/src/nix/tests/report.nix {
+        nixpkgsLib = $HOME_IN/real/lib; homeManager = $HOME_IN/real/home-manager;
+        modules = [ $HOME_IN/src/nix/tests/examples/$1.nix ]; }).texts")
+    assert_eq "$(jq -r 'keys[]' <<<"$seen")" "$(ls "$directory")" 'names of the units'
+    for unit in "$directory"/*; do
+        assert_eq "$(jq -j --arg unit "$(basename "$unit")" '.[$unit]' <<<"$seen" | without_token)" \
+            "$(without_token <"$unit")" "$(basename "$unit")"
+    done
+}
+
 # Owned artifacts are forced, and nothing else is.
 only_owned_is_forced() { # EXAMPLE
     # shellcheck disable=SC2016  # jq's variables
@@ -60,3 +75,12 @@ for example in "$LAB_REPO"/nix/tests/examples/*.nix; do
 done
 check 'without ownership nothing is forced, and nothing is asked at the end' nothing_is_forced
 check 'what is not enabled leaves no trace' disabled_is_nothing
+
+if [ -n "${STACKWARDEN_HOME_MANAGER:-}" ]; then
+    copy_in "$STACKWARDEN_HOME_MANAGER" real/home-manager
+    copy_in "${STACKWARDEN_NIXPKGS_LIB:?the lib directory of a nixpkgs that fits the Home Manager}" real/lib
+    for example in "$LAB_REPO"/nix/tests/examples/*.nix; do
+        example=$(basename "$example" .nix)
+        check "example $example: the real Home Manager makes the same units" real_units "$example"
+    done
+fi
