@@ -21,6 +21,7 @@ pub mod inventory;
 pub mod journal;
 pub mod lock;
 pub mod manager_check;
+pub mod marked;
 pub mod names;
 pub mod observe;
 pub mod podman;
