@@ -1,10 +1,14 @@
 //! The env files of a stack: which ones are there, and the values in them, known only so that they can be hidden.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::document::read_text;
+use super::sayable::Sayable;
 use crate::inventory::Entry;
 use crate::process::Redactor;
+
+/// A shorter part of a value says little of it, and is a word of its own too often. Bytes.
+const SHORTEST_PART: usize = 5;
 
 /// One declared env file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,20 +53,48 @@ impl EnvFiles {
     }
 
     /// The paths.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+    pub fn paths(&self) -> impl Iterator<Item = &Path> + Clone {
         self.implicit.iter().chain(self.declared.iter().map(|secret| &secret.path)).map(PathBuf::as_path)
     }
+}
 
-    /// Knows every value in the files. A file that cannot be read hides nothing: compose cannot read it either.
-    #[must_use]
-    pub fn redactor(&self) -> Redactor {
-        let mut redactor = Redactor::default();
-        for text in self.paths().filter_map(|path| read_text(path).ok()) {
-            for (name, value) in assignments(&text) {
-                redactor.hide(name, &value);
+/// The env files that a compose file names for its services, as far as its text tells without reading it as YAML: of
+/// every word near an `env_file`, whether there is a file of that name. One too many hides more, and harms nobody.
+pub(super) fn of_services(compose_file: &str, directories: &[&Path]) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut near: Option<usize> = None;
+    for line in compose_file.lines() {
+        let indent = line.len() - line.trim_start().len();
+        if line.contains("env_file") {
+            near = Some(indent);
+        } else if near
+            .is_some_and(|key| indent < key || (indent == key && !line.trim_start().starts_with(['-', ']'])))
+            && !line.trim().is_empty()
+        {
+            near = None;
+        }
+        if near.is_none() {
+            continue;
+        }
+        let words = line.split(|c: char| c.is_whitespace() || "\"'[]{},".contains(c));
+        for word in words.filter(|word| !word.is_empty()) {
+            found
+                .extend(directories.iter().map(|directory| directory.join(word)).find(|path| path.is_file()));
+        }
+    }
+    found
+}
+
+/// Knows every value in the text of an env file, and the parts of it that a provider may stumble over, unless they
+/// stand in the compose files anyway.
+pub(super) fn hide(redactor: &mut Redactor, text: &str, sayable: &Sayable) {
+    for (name, value) in assignments(text) {
+        redactor.hide(name, &value);
+        for part in value.split(|c: char| c.is_whitespace() || "/:@,;=".contains(c)) {
+            if part.len() >= SHORTEST_PART && !sayable.knows(part) {
+                redactor.hide(name, part);
             }
         }
-        redactor
     }
 }
 
@@ -92,7 +124,8 @@ fn assignments(text: &str) -> Vec<(&str, String)> {
             continue;
         }
         // A line that is no assignment is a mistake, and perhaps a secret without its name.
-        let (name, value) = line.split_once(['=', ':']).unwrap_or(("value", line));
+        let (name, value) =
+            line.split_once(['=', ':']).filter(|(name, _)| is_name(name.trim())).unwrap_or(("value", line));
         let (name, value) = (name.trim(), value.trim());
         found.push((name, value.to_owned()));
         if let Some((before_comment, _)) = value.split_once(" #") {
@@ -113,6 +146,11 @@ fn assignments(text: &str) -> Vec<(&str, String)> {
     found
 }
 
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-[]".contains(c))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +168,31 @@ mod tests {
             redactor.redact("plain1 / quoted two / multi / line three / four4 / broken-secret"),
             "[A] / [B] / [C] / [C] / [D] / [value]"
         );
+    }
+
+    #[test]
+    fn a_part_of_a_value_is_hidden_unless_a_compose_file_has_it() {
+        let mut sayable = Sayable::default();
+        sayable.know("image: photos");
+        let mut redactor = Redactor::default();
+        hide(&mut redactor, "URL=Tok3n/a:photos@host-9\n!KEY=S3cret-one\n", &sayable);
+        assert_eq!(
+            redactor.redact("Tok3n/a photos host-9 Tok3n/a:photos@host-9 S3cret-one !KEY=S3cret-one"),
+            "[URL]/a photos [URL] [URL] [value] [value]"
+        );
+    }
+
+    #[test]
+    fn the_env_files_of_services_are_found_in_every_form() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["a.env", "b.env", "c.env", "d.env", "image"];
+        for name in names {
+            atomic::replace(&dir.path().join(name), b"A=b", atomic::PRIVATE).unwrap();
+        }
+        let text = "services:\n  a: {env_file: a.env}\n  b:\n    env_file:\n    - b.env\n    image: image\n  c:\n    env_file:\n      - path: \"c.env\"\n        required: true\n    image: image\n  d: {env_file: ['./d.env', none.env]}\n";
+        let found: Vec<PathBuf> = of_services(text, &[dir.path()]).into_iter().collect();
+        let found: BTreeSet<_> = found.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+        assert_eq!(found, BTreeSet::from(["a.env", "b.env", "c.env", "d.env"]));
     }
 
     #[test]

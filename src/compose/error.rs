@@ -27,6 +27,16 @@ pub enum ComposeError {
         /// What compose said.
         source: ProcessError,
     },
+    /// The name of an image is none. It would be an argument of podman, and it may hold a secret.
+    #[error(
+        "service {service} of stack {stack}: expected its \"image\" to read [HOST[:PORT]/]NAME[:TAG][@DIGEST]; what it reads is not shown, because it may hold a value of an env file"
+    )]
+    Image {
+        /// The stack.
+        stack: StackName,
+        /// The service.
+        service: String,
+    },
     /// What compose says of its files cannot be read.
     #[error("what compose says of the files of stack {stack} is not understood: {problem}")]
     Model {
@@ -62,6 +72,13 @@ pub enum ComposeError {
 }
 
 impl ComposeError {
+    /// Whether compose did not come to an end of its own, so that nothing it was waiting for is the reason.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        let killed = matches!(self, Self::Step { source, .. } if source.is_killed());
+        killed || self.is_interrupted()
+    }
+
     /// Whether it failed only because this program was asked to end.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {

@@ -6,6 +6,7 @@ mod error;
 mod model;
 mod overlay;
 mod provider;
+mod sayable;
 mod secrets;
 
 pub use env_files::{EnvFiles, Secret};

@@ -70,6 +70,13 @@ impl Model {
         images
     }
 
+    /// The first service whose image has a name that is none.
+    #[must_use]
+    pub fn without_image_name(&self) -> Option<&str> {
+        let bad = |service: &Service| service.image.as_deref().is_some_and(|image| !is_reference(image));
+        self.services.iter().find(|(_, service)| bad(service)).map(|(name, _)| name.as_str())
+    }
+
     /// The services that others wait for until they are healthy.
     pub fn awaited_healthy(&self) -> impl Iterator<Item = &str> {
         self.services
@@ -78,6 +85,19 @@ impl Model {
             .filter(|(_, condition)| condition.as_str() == "service_healthy")
             .map(|(name, _)| name.as_str())
     }
+}
+
+/// The variables of all services with their values, as far as the provider tells them.
+pub(super) fn environment(value: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let services = value.get("services").and_then(Value::as_object).into_iter().flat_map(|all| all.values());
+    services.filter_map(|service| service.get("environment")).flat_map(|environment| {
+        let named = environment.as_object().into_iter().flatten();
+        let listed = environment.as_array().into_iter().flatten().filter_map(Value::as_str);
+        named
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+            .chain(listed.filter_map(|text| text.split_once('=')))
+            .collect::<Vec<_>>()
+    })
 }
 
 impl Service {
@@ -106,6 +126,32 @@ impl Service {
     pub fn is_restarted(&self) -> bool {
         self.restart.as_deref().is_some_and(|policy| policy != "no")
     }
+}
+
+/// Whether it has the form `[HOST[:PORT]/]NAME[:TAG][@DIGEST]`, so that nothing but a name goes to podman. What of it
+/// podman accepts (capital letters, lengths) is podman's to say.
+fn is_reference(text: &str) -> bool {
+    let word = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+    };
+    let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+    let digest_fits = |digest: &str| {
+        let hex = |hex: &str| hex.len() >= 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        digest.split_once(':').is_some_and(|(kind, digits)| word(kind) && hex(digits))
+    };
+    let (path, last) = name.rsplit_once('/').map_or((None, name), |(path, last)| (Some(path), last));
+    let (last, tag) = last.split_once(':').map_or((last, None), |(last, tag)| (last, Some(tag)));
+    let host = |host: &str| match host.split_once(':') {
+        Some((host, port)) => word(host) && !port.is_empty() && port.bytes().all(|c| c.is_ascii_digit()),
+        None => word(host),
+    };
+    digest.is_none_or(digest_fits)
+        && tag.is_none_or(word)
+        && word(last)
+        && path.is_none_or(|path| {
+            path.split('/').enumerate().all(|(at, part)| if at == 0 { host(part) } else { word(part) })
+        })
 }
 
 fn number(value: &Value) -> Option<u32> {
@@ -172,6 +218,21 @@ mod tests {
         assert_eq!(podman.project, None);
         assert_eq!(podman.services["web"].replicas, 3);
         assert_eq!(podman.services["web"].depends_on["db"], "service_started");
+    }
+
+    #[test]
+    fn what_is_no_name_of_an_image_is_told_by_its_service() {
+        let digest = format!("a/b@sha256:{}", "0f".repeat(32));
+        for good in
+            ["nginx", "nginx:1.27", "localhost/a_b", "quay.io:5000/a/b.c:v1-2", digest.as_str(), "sha256:0f"]
+        {
+            assert!(is_reference(good), "{good}");
+        }
+        for bad in ["", "S3cret bad ref", "a:b c", "-v", "a//b", "a@b", "docker://a", "a:b:c", "a,b", "$a"] {
+            assert!(!is_reference(bad), "{bad}");
+        }
+        let model = model(r#"{"services": {"db": {"image": "b:1"}, "web": {"image": "a b"}}}"#);
+        assert_eq!(model.without_image_name(), Some("web"));
     }
 
     #[test]

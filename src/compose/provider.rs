@@ -1,18 +1,20 @@
 //! Running the pinned provider for one stack.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::env_files::EnvFiles;
+use super::env_files::{self, EnvFiles};
 use super::error::ComposeError;
-use super::model::Model;
+use super::model::{self, Model};
 use super::overlay::Overlay;
+use super::sayable::Sayable;
 use crate::atomic;
 use crate::dirs::Dirs;
+use crate::document::read_text;
 use crate::inventory::{Entry, Host, ProviderKind};
 use crate::names::StackName;
 use crate::process::{Command, Environment, Interrupt, ProcessError, Redactor};
@@ -37,8 +39,11 @@ pub struct Compose {
     files: Vec<PathBuf>,
     profiles: Vec<String>,
     env_files: EnvFiles,
+    of_services: BTreeSet<PathBuf>,
+    has_env_files: bool,
     joined: Option<PathBuf>,
     redactor: Redactor,
+    sayable: Sayable,
     run: PathBuf,
     interrupt: Interrupt,
 }
@@ -74,6 +79,26 @@ impl Compose {
             same_directory(&directory, files.first())?;
         }
         let env_files = EnvFiles::of(entry);
+        let texts: Vec<String> = files.iter().filter_map(|file| read_text(file).ok()).collect();
+        let directories: Vec<&Path> =
+            files.iter().filter_map(|file| file.parent()).chain([directory.as_path()]).collect();
+        let of_services: BTreeSet<PathBuf> =
+            texts.iter().flat_map(|text| env_files::of_services(text, &directories)).collect();
+        let mut sayable = Sayable::default();
+        texts.iter().chain(entry.environment.values()).for_each(|text| sayable.know(text));
+        let paths = files.iter().map(PathBuf::as_path).chain(directories.iter().copied());
+        let env_paths = env_files.paths().chain(of_services.iter().map(PathBuf::as_path));
+        paths.chain(env_paths.clone()).for_each(|path| sayable.know(&path.to_string_lossy()));
+        // Other compose files may name more of them.
+        let has_env_files = env_paths.clone().next().is_some()
+            || texts
+                .iter()
+                .any(|text| ["env_file", "include", "extends"].iter().any(|key| text.contains(key)));
+        let mut redactor = Redactor::default();
+        for text in env_paths.filter_map(|path| read_text(path).ok()) {
+            env_files::hide(&mut redactor, &text, &sayable);
+        }
+        redactor.names().for_each(|name| sayable.know(name));
         let mut environment = Environment::new(dirs, host);
         for (name, value) in &entry.environment {
             environment = environment.with(name, value);
@@ -91,7 +116,10 @@ impl Compose {
             project: entry.compose.project.clone(),
             files,
             profiles: entry.compose.profiles.clone(),
-            redactor: env_files.redactor(),
+            redactor,
+            sayable,
+            of_services,
+            has_env_files,
             env_files,
             joined: None,
             run: dirs.run(),
@@ -151,7 +179,7 @@ impl Compose {
     /// compose refuses the files, or what it says of them is not understood.
     pub fn model(&mut self, dirs: &Dirs) -> Result<Model, ComposeError> {
         self.join_env_files()?;
-        let refused = |source| ComposeError::Refused { stack: self.stack.clone(), source };
+        let refused = |source| self.refused(source);
         let value = match self.kind {
             ProviderKind::DockerCompose => {
                 self.directly(None).args(["config", "--format", "json"]).capture_json().map_err(refused)?
@@ -165,8 +193,14 @@ impl Compose {
                 })?
             }
         };
+        for (name, value) in model::environment(&value).filter(|(_, value)| !self.sayable.knows(value)) {
+            self.redactor.hide(name, value);
+        }
         let mut model = Model::from_value(&value)
             .map_err(|problem| ComposeError::Model { stack: self.stack.clone(), problem })?;
+        if let Some(service) = model.without_image_name() {
+            return Err(ComposeError::Image { stack: self.stack.clone(), service: service.to_owned() });
+        }
         model.pulls_by_policy = self.kind == ProviderKind::PodmanCompose;
         if model.project.is_none() {
             model.project = Some(self.default_project());
@@ -187,9 +221,23 @@ impl Compose {
             .directly(Some(overlay))
             .args(["config", "--hash", "*"])
             .capture_text()
-            .map_err(|source| ComposeError::Refused { stack: self.stack.clone(), source })?;
+            .map_err(|source| self.refused(source))?;
         let pairs = text.lines().filter_map(|line| line.trim().split_once(' '));
         Ok(pairs.map(|(service, hash)| (service.to_owned(), hash.trim().to_owned())).collect())
+    }
+
+    /// What compose says of files that it refuses quotes them, and the env files with them.
+    fn refused(&self, source: ProcessError) -> ComposeError {
+        // Of a malformed one docker-compose (2.26) tells only the line.
+        let malformed = self.of_services.iter().filter_map(|path| super::secrets::content(path));
+        let source = source.retold(|said| {
+            if !self.has_env_files {
+                return said.to_owned();
+            }
+            let said = [self.sayable.repeat(said)].into_iter();
+            said.chain(malformed.map(|flaw| flaw.to_string())).collect::<Vec<_>>().join("; ")
+        });
+        ComposeError::Refused { stack: self.stack.clone(), source }
     }
 
     /// Runs a compose command that touches containers, through podman. What it prints goes to `watch`, redacted.

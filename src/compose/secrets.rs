@@ -118,7 +118,7 @@ fn exposed(path: &Path, metadata: &Metadata, user: Uid) -> Option<Flaw> {
     })
 }
 
-fn content(path: &Path) -> Option<Flaw> {
+pub(super) fn content(path: &Path) -> Option<Flaw> {
     match read_text(path) {
         Ok(text) => malformed(&text).map(|(line, problem)| {
             Flaw::new(path, FlawKind::Malformed, format!("is malformed: line {line} {problem}"))

@@ -335,13 +335,23 @@ mod tests {
         command.timeout = Duration::from_millis(200);
         let error = command.capture().unwrap_err();
         assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
-        let pid: i32 = error.stderr().trim().parse().unwrap();
+        assert_ends(error.stderr().trim().parse().unwrap());
+    }
+
+    fn assert_ends(pid: i32) {
         let deadline = Instant::now() + Duration::from_secs(5);
-        // The grandchild ended too; whoever is its parent now may not have reaped it yet.
+        // Whoever is its parent now may not have reaped it yet.
         while fs_err::read_link(format!("/proc/{pid}/exe")).is_ok() && Instant::now() < deadline {
             std::thread::yield_now();
         }
         assert!(Instant::now() < deadline, "process {pid} still runs");
+    }
+
+    #[test]
+    fn what_a_killed_program_had_started_goes_with_it() {
+        let error = sh("sleep 1000 & echo $! >&2; kill -9 $$").capture().unwrap_err();
+        assert!(error.is_killed(), "{error}");
+        assert_ends(error.stderr().trim().parse().unwrap());
     }
 
     #[test]

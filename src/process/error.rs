@@ -104,6 +104,24 @@ impl ProcessError {
             _ => "",
         }
     }
+
+    /// Whether the program was killed by a signal, and has not come to an end of its own.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        matches!(self, Self::Failed { status, .. } if status.code().is_none())
+    }
+
+    /// With something else in the place of what the program printed.
+    #[must_use]
+    pub fn retold(mut self, retell: impl FnOnce(&str) -> String) -> Self {
+        if let Self::Failed { stderr, .. }
+        | Self::TimedOut { stderr, .. }
+        | Self::NotUnderstood { stderr, .. } = &mut self
+        {
+            *stderr = retell(stderr);
+        }
+        self
+    }
 }
 
 fn describe(status: ExitStatus) -> String {

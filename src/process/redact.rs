@@ -27,6 +27,11 @@ impl Redactor {
         self.0.dedup();
     }
 
+    /// The names that are shown.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(_, shown)| shown.as_str())
+    }
+
     /// The text without the values.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {

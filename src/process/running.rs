@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::interrupt::Interrupt;
@@ -130,8 +131,13 @@ impl Running {
         sources.into_iter().filter_map(|(source, fd)| fd.map(|fd| (source, fd)))
     }
 
-    /// The status of a program that has ended.
+    /// The status of a program that has ended. Of one that was killed the whole group goes: nobody leads it any more,
+    /// and what it had begun would go on unseen.
     pub(super) fn reap(&mut self) -> io::Result<ExitStatus> {
+        let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        if matches!(waitid(Id::PIDFd(self.exit.as_fd()), peek), Ok(WaitStatus::Signaled(..))) {
+            self.signal(Signal::SIGKILL);
+        }
         let status = self.child.wait()?;
         self.reaped = true;
         Ok(status)

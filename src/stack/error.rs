@@ -52,6 +52,18 @@ pub enum StackError {
         /// What compose said.
         source: Box<ComposeError>,
     },
+    /// compose could not pull or build an image.
+    #[error("cannot {verb} {image} for service {service}, the running containers were not touched")]
+    Fetch {
+        /// `pull` or `build`.
+        verb: &'static str,
+        /// The image.
+        image: String,
+        /// The service.
+        service: String,
+        /// What compose said.
+        source: Box<ComposeError>,
+    },
     /// compose said that an image was pulled or built, and it is not here.
     #[error("cannot {verb} {image} for stack {stack}, the running containers were not touched: {said}")]
     NotFetched {
@@ -160,7 +172,7 @@ impl StackError {
             Self::Inventory(_) | Self::Unknown { .. } => Code::Configuration,
             Self::Refused { refusals, .. } => refusals.code(),
             Self::NotUp { .. } | Self::DependencyNotUp { .. } => Code::NotUp,
-            Self::Up { source, .. } => compose_code(source),
+            Self::Up { source, .. } | Self::Fetch { source, .. } => compose_code(source),
             Self::NotFetched { .. }
             | Self::NotMade { .. }
             | Self::ImageGone { .. }
@@ -201,7 +213,9 @@ fn podman_code(error: &PodmanError) -> Code {
 
 fn compose_code(error: &ComposeError) -> Code {
     match error {
-        ComposeError::NoProvider { .. } | ComposeError::Directory { .. } => Code::Configuration,
+        ComposeError::NoProvider { .. } | ComposeError::Directory { .. } | ComposeError::Image { .. } => {
+            Code::Configuration
+        }
         // With a status of its own compose has read the files and said no; otherwise it did not come so far.
         ComposeError::Refused { source, .. } if source.exit_status().is_some() => Code::Configuration,
         ComposeError::Refused { source, .. } | ComposeError::Step { source, .. } => process_code(source),

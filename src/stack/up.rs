@@ -104,8 +104,7 @@ fn diagnose(prepared: &Prepared, error: ComposeError) -> StackError {
     })
     .map(|problem| Problem { why: redactor.redact(&problem.why), ..problem })
     .collect();
-    let interrupted = error.is_interrupted();
-    if !problems.is_empty() && !interrupted {
+    if !problems.is_empty() && !error.is_cut_short() {
         return StackError::DependencyNotUp { stack, problems, source: Box::new(error) };
     }
     let containers: Vec<String> = observed

@@ -134,6 +134,10 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
                 warnings: findings.warnings,
             })
         }
+        // What could not be asked because of it is nothing that does not hold.
+        _ if context.interrupt.pending() => {
+            Err(StackError::Interrupted { stack: stack.clone(), before: "pull" })
+        }
         _ => Err(StackError::Refused { stack: stack.clone(), refusals: Refusals(findings.refusals) }),
     }
 }
