@@ -208,10 +208,11 @@ pub fn put_link_back(dirs: &Dirs, path: &Path, target: &Path) -> Result<Vec<Chan
     Ok(changes)
 }
 
-/// Moves whatever is at `path` into the state directory, under its name and the time.
+/// Moves whatever is at `path` into the state directory, under its name and the time; what can be neither renamed nor
+/// copied to there stays beside `path`.
 ///
 /// # Errors
-/// It can be neither moved nor copied; it is then still where it was.
+/// It cannot be renamed; it is then still where it was.
 pub fn set_aside(dirs: &Dirs, path: &Path) -> Result<Change, ArtifactError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stamp = humantime::format_rfc3339_nanos(SystemTime::now()).to_string().replace(':', "-");
@@ -219,19 +220,32 @@ pub fn set_aside(dirs: &Dirs, path: &Path) -> Result<Change, ArtifactError> {
     if let Some(parent) = kept.parent() {
         fs::create_dir_all(parent)?;
     }
-    match fs::rename(path, &kept) {
-        // The state directory is on another file system: copy, then remove.
+    let kept = match fs::rename(path, &kept) {
+        // The state directory is on another file system.
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            if is_link(path) {
-                symlink(fs::read_link(path)?, &kept)?;
+            if copy(path, &kept).is_ok() {
+                fs::remove_file(path)?;
+                kept
             } else {
-                atomic::replace(&kept, &document::read_bounded(path)?, atomic::PRIVATE)?;
+                // A directory, a FIFO, a file that is too large: under a name that systemd does not read.
+                let beside = path.with_file_name(format!("{name}.{stamp}.set-aside"));
+                fs::rename(path, &beside)?;
+                beside
             }
-            fs::remove_file(path)?;
         }
-        other => other?,
-    }
+        other => other.map(|()| kept)?,
+    };
     Ok(Change::SetAside { path: path.to_owned(), kept })
+}
+
+/// Copies a link or a file of a sensible size.
+fn copy(path: &Path, copy: &Path) -> Result<(), ArtifactError> {
+    if is_link(path) {
+        symlink(fs::read_link(path)?, copy)?;
+    } else {
+        atomic::replace(copy, &document::read_bounded(path)?, atomic::PRIVATE)?;
+    }
+    Ok(())
 }
 
 fn present(path: &Path, unit: &RenderedUnit, before: Option<&SealedUnit>) -> Result<Present, ArtifactError> {
@@ -365,6 +379,26 @@ mod tests {
             };
             assert!(fs::symlink_metadata(kept).is_ok());
             assert_eq!(document::read_bounded(&path).unwrap(), h.unit.text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_copied_to_another_file_system_is_kept_beside() {
+        let h = home();
+        let other = tempfile::tempdir_in("/dev/shm").unwrap();
+        fs::create_dir_all(h.dirs.state().parent().unwrap()).unwrap();
+        symlink(other.path(), h.dirs.state()).unwrap();
+        let path = h.dirs.owner().join("demo.service");
+        for (kind, beside) in [("file", false), ("directory", true), ("fifo", true)] {
+            fs::create_dir_all(h.dirs.owner()).unwrap();
+            match kind {
+                "file" => atomic::replace(&path, b"x", atomic::PUBLIC).unwrap(),
+                "directory" => fs::create_dir(&path).unwrap(),
+                _ => nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+            }
+            let Change::SetAside { kept, .. } = set_aside(&h.dirs, &path).unwrap() else { panic!("{kind}") };
+            assert!(fs::symlink_metadata(&kept).is_ok() && fs::symlink_metadata(&path).is_err(), "{kind}");
+            assert_eq!(kept.parent() == path.parent(), beside, "{kind}");
         }
     }
 

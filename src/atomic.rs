@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs_err as fs;
 use thiserror::Error;
@@ -12,6 +13,13 @@ pub const PRIVATE: u32 = 0o600;
 
 /// Mode of what others may read: unit files.
 pub const PUBLIC: u32 = 0o644;
+
+/// What temporary files are called.
+const PREFIX: &str = ".stackwarden-";
+const SUFFIX: &str = ".tmp";
+
+/// A temporary file is written and renamed within seconds; one this old is what a killed program left.
+const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
 /// Why a file could not be replaced. The old file is then as it was.
 #[derive(Debug, Error)]
@@ -40,8 +48,8 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError>
         .ok_or_else(|| WriteError::new(path, "find its directory", io::ErrorKind::InvalidInput.into()))?;
     make_private_dir(parent).map_err(failed("make its directory"))?;
     let mut file = tempfile::Builder::new()
-        .prefix(".stackwarden-")
-        .suffix(".tmp")
+        .prefix(PREFIX)
+        .suffix(SUFFIX)
         .permissions(std::fs::Permissions::from_mode(mode))
         .tempfile_in(parent)
         .map_err(failed("make a temporary file"))?;
@@ -62,6 +70,24 @@ pub fn replace_if_changed(path: &Path, content: &[u8], mode: u32) -> Result<bool
         return Ok(false);
     }
     replace(path, content, mode).map(|()| true)
+}
+
+/// Removes the temporary files that killed programs left in a directory. What cannot be removed stays, and harms
+/// nobody.
+pub fn sweep(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        let abandoned = || {
+            let metadata = fs::symlink_metadata(entry.path()).ok().filter(std::fs::Metadata::is_file);
+            let age = metadata.and_then(|metadata| metadata.modified().ok()?.elapsed().ok());
+            age.is_some_and(|age| age > ABANDONED)
+        };
+        if ours && abandoned() {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
 }
 
 fn make_private_dir(path: &Path) -> io::Result<()> {
@@ -94,6 +120,24 @@ mod tests {
         assert_eq!(crate::document::read_bounded(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(names(&dir.path().join("sub")), ["state.json"]);
+    }
+
+    #[test]
+    fn what_killed_programs_left_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = std::time::SystemTime::now() - 2 * ABANDONED;
+        for (name, modified) in [
+            (".stackwarden-old.tmp", old),
+            (".stackwarden-new.tmp", std::time::SystemTime::now()),
+            ("other.tmp", old),
+            (".stackwarden-kept", old),
+        ] {
+            let path = dir.path().join(name);
+            replace(&path, b"x", PRIVATE).unwrap();
+            fs::File::open(&path).unwrap().into_file().set_modified(modified).unwrap();
+        }
+        sweep(dir.path());
+        assert_eq!(names(dir.path()), [".stackwarden-kept", ".stackwarden-new.tmp", "other.tmp"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::alert::AlertError;
 use crate::artifacts::ArtifactError;
 use crate::atomic::WriteError;
+use crate::compose::ComposeError;
 use crate::dirs::DirsError;
 use crate::document::ReadError;
 use crate::exit::Code;
@@ -22,6 +23,9 @@ use crate::seal::SealError;
 use crate::stack::{Refusal, StackError};
 use crate::systemd::bus::BusError;
 use crate::update::UpdateError;
+
+/// What tells more of a bus or a manager that does not answer.
+const MANAGER: &str = "systemctl status \"user@$(id -u).service\"";
 
 /// Everything that can end a program early. Each concern has its own enum; this one only gathers them.
 #[derive(Debug, Error)]
@@ -137,6 +141,39 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The error in one line, with what to type next.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let text = chain(self);
+        match self.next() {
+            // Who found it may have known better.
+            Some(next) if !text.contains("next: ") => format!("{text}; next: {next}"),
+            _ => text,
+        }
+    }
+
+    fn next(&self) -> Option<String> {
+        match self {
+            Self::Inventory(error) => Some(error.next()),
+            Self::Bus(_) => Some(MANAGER.to_owned()),
+            Self::Stack(error) => match error.as_ref() {
+                StackError::Inventory(error) => Some(error.next()),
+                StackError::Bus(_) => Some(MANAGER.to_owned()),
+                StackError::Refused { stack, .. }
+                | StackError::Compose(
+                    ComposeError::Refused { stack, .. } | ComposeError::Image { stack, .. },
+                ) => Some(format!("mend that, then: stackctl preflight {stack}")),
+                StackError::Fetch { image, .. } | StackError::NotFetched { verb: "pull", image, .. } => {
+                    Some(format!("podman pull {image}"))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 impl From<StackError> for Error {
     fn from(error: StackError) -> Self {
         Self::Stack(Box::new(error))
@@ -156,7 +193,7 @@ pub fn chain(error: &dyn StdError) -> String {
     let mut cause = error.source();
     while let Some(source) = cause {
         let part = source.to_string();
-        if !text.ends_with(&part) {
+        if !text.ends_with(&part) && !text.starts_with(&part) {
             text.push_str(": ");
             text.push_str(&part);
         }
@@ -173,5 +210,33 @@ mod tests {
     fn a_chain_is_one_line_from_outside_in() {
         let error = crate::document::read_text(std::path::Path::new("/proc/self/mem/x")).unwrap_err();
         assert_eq!(chain(&error), "/proc/self/mem/x: cannot read: Not a directory (os error 20)");
+    }
+
+    #[test]
+    fn a_line_says_what_to_type_next_once() {
+        let home = tempfile::tempdir().unwrap();
+        let dirs = crate::dirs::Dirs::below(home.path());
+        let stack = crate::names::StackName::parse("demo").unwrap();
+        let load = || crate::inventory::Inventory::load_stack(&dirs, &stack).unwrap_err();
+        let line = Error::from(load()).line();
+        assert!(line.ends_with("; next: stackctl add demo --compose FILE"), "{line}");
+        crate::atomic::replace(&dirs.inventory_file(&stack), b"{garbage", crate::atomic::PRIVATE).unwrap();
+        let line = Error::from(StackError::from(load())).line();
+        assert!(line.contains("demo.json; next: ") || line.contains("; next: mend "), "{line}");
+        let refused = ComposeError::Image { stack: stack.clone(), service: "web".to_owned() };
+        let line = Error::from(StackError::from(refused)).line();
+        assert_eq!(line.matches("next: ").count(), 1, "{line}");
+    }
+
+    #[test]
+    fn the_beginning_of_a_text_is_not_repeated() {
+        let source = crate::process::ProcessError::Interrupted { command: "x".to_owned() };
+        let stack = crate::names::StackName::parse("demo").unwrap();
+        let source = Box::new(ComposeError::Step { stack, step: "start", source });
+        let error = StackError::Up { containers: "none".to_owned(), source };
+        assert_eq!(
+            chain(&error),
+            "cannot start stack demo; its containers now: none: `x` was ended because this program was asked to end"
+        );
     }
 }

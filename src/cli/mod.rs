@@ -17,8 +17,9 @@ mod updates;
 use std::process::ExitCode;
 
 use clap::Parser;
+use nix::sys::stat::{Mode, umask};
 
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::exit::Code;
 use crate::journal;
 
@@ -35,12 +36,15 @@ fn run<A: Parser>(work: impl FnOnce(A) -> Result<Code, Error>) -> ExitCode {
             };
         }
     };
+    // Whoever takes rights from himself could not read afterwards what is written here.
+    let given = umask(Mode::empty());
+    umask(given & !Mode::S_IRWXU);
     journal::start();
     match work(arguments).and_then(|code| output::said().map(|()| code)) {
         Ok(code) => code.into(),
         Err(error) => {
             let code = error.code();
-            tracing::error!(MESSAGE_ID = journal::FAILED, EXIT_CODE = code.number(), "{}", chain(&error));
+            tracing::error!(MESSAGE_ID = journal::FAILED, EXIT_CODE = code.number(), "{}", error.line());
             code.into()
         }
     }

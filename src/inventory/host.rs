@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::de;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::timespan::Timespan;
 use crate::dirs::Dirs;
@@ -19,13 +20,16 @@ pub struct Host {
     /// Version of this file's form.
     pub version: u32,
     /// The podman program: absolute, or a name that is looked up in `path`.
+    #[serde(deserialize_with = "podman")]
     pub podman: PathBuf,
     /// The skopeo program, which asks registries without pulling; where it is not installed, updates pull the tags
     /// themselves and put them back.
+    #[serde(deserialize_with = "skopeo")]
     pub skopeo: PathBuf,
     /// The compose provider.
     pub provider: Provider,
     /// `PATH` of every unit that calls podman, which needs newuidmap and systemd-run.
+    #[serde(deserialize_with = "search_path")]
     pub path: String,
     /// What the auditor may repair.
     pub heal: Heal,
@@ -64,7 +68,7 @@ pub struct Provider {
     /// Which of the two.
     pub kind: ProviderKind,
     /// The program; the kind's usual name, looked up in `path`, if it is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "provider")]
     pub program: Option<PathBuf>,
 }
 
@@ -131,6 +135,41 @@ impl Host {
     }
 }
 
+/// It becomes `PATH` in units.
+fn search_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let good = |directory: &str| directory.starts_with('/') && !directory.contains(char::is_control);
+    if text.split(':').all(good) {
+        return Ok(text);
+    }
+    Err(de::Error::custom(format!(
+        "\"path\" is {text:?}; expected absolute directories with \":\" between them"
+    )))
+}
+
+fn podman<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    PathBuf::deserialize(deserializer).and_then(|program| named("podman", program))
+}
+
+fn skopeo<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    PathBuf::deserialize(deserializer).and_then(|program| named("skopeo", program))
+}
+
+fn provider<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let program = Option::<PathBuf>::deserialize(deserializer)?;
+    program.map(|program| named("provider.program", program)).transpose()
+}
+
+/// A relative path would mean another program in each directory.
+fn named<E: de::Error>(key: &str, program: PathBuf) -> Result<PathBuf, E> {
+    let text = program.to_string_lossy();
+    let plain = !text.is_empty() && !text.contains(char::is_control);
+    if plain && (program.is_absolute() || !text.contains('/')) {
+        return Ok(program);
+    }
+    Err(E::custom(format!("{key:?} is {text:?}; expected an absolute path, or a name without \"/\"")))
+}
+
 impl Default for Host {
     fn default() -> Self {
         Self {
@@ -166,5 +205,31 @@ impl Default for Alert {
 impl Default for Heal {
     fn default() -> Self {
         Self { reload: true, watchers: true, restore_links: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_search_path_or_a_program_is_refused_by_its_key() {
+        for (key, json) in [
+            ("path", r#""path": """#),
+            ("path", r#""path": "/bin:relative""#),
+            ("path", r#""path": "/bin:""#),
+            ("path", r#""path": "/bin\nExecStart=/x""#),
+            ("podman", r#""podman": """#),
+            ("skopeo", r#""skopeo": "./skopeo""#),
+            ("provider.program", r#""provider": {"program": "a\u0000b"}"#),
+        ] {
+            let error =
+                Host::parse(Path::new("config.json"), format!(r#"{{"version": 1, {json}}}"#).as_bytes());
+            let error = crate::error::chain(&error.unwrap_err());
+            assert!(error.contains("config.json") && error.contains(&format!("{key:?} is")), "{error}");
+        }
+        let good =
+            r#"{"version": 1, "path": "/bin:/usr/bin", "podman": "/a/podman", "provider": {"program": "x"}}"#;
+        assert!(Host::parse(Path::new("config.json"), good.as_bytes()).is_ok());
     }
 }

@@ -45,6 +45,23 @@ pub struct NotAStack {
     source: NameError,
 }
 
+impl InventoryError {
+    /// What to type next.
+    #[must_use]
+    pub fn next(&self) -> String {
+        let path = match self {
+            Self::Read(error) if error.is_missing() => {
+                let stack = error.path().file_stem().unwrap_or_default().to_string_lossy();
+                return format!("stackctl add {stack} --compose FILE");
+            }
+            Self::Read(error) => error.path(),
+            Self::Name(NotAStack { path, .. }) | Self::Value { path, .. } => path,
+            Self::Directory(_) => return "stackctl install".to_owned(),
+        };
+        format!("mend {}, then: stackctl sync", path.display())
+    }
+}
+
 /// One stack as declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declared {

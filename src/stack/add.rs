@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Refusal;
+use crate::atomic;
 use crate::dirs::Dirs;
 use crate::document::Document;
 use crate::error::Error;
@@ -146,6 +147,7 @@ pub fn write(dirs: &Dirs, stack: &StackName, entry: &Entry) -> Result<bool, Erro
         return Ok(false);
     }
     entry.store(&path)?;
+    path.parent().into_iter().for_each(atomic::sweep);
     Ok(true)
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::error::StackError;
 use super::preflight::Prepared;
-use crate::compose::{Compose, Overlay};
+use crate::compose::{Compose, ComposeError, Overlay};
 use crate::inventory::{Entry, ProviderKind};
 use crate::progress::Progress;
 
@@ -30,6 +30,10 @@ pub fn pull_missing(
             if line.contains("rror") {
                 line.clone_into(&mut said);
             }
+        })
+        .map_err(|error| {
+            let (image, service, source) = (image.clone(), service.clone(), Box::new(error));
+            StackError::Fetch { verb, image, service, source }
         })?;
         // podman-compose (1.3) says 0 also when it could not pull, and `up` would then take the stack down first.
         if prepared.podman.images(&[image.as_str()])?.values().all(Option::is_none) {
@@ -76,7 +80,7 @@ fn step(
     (verb, service): (&'static str, &str),
     deadline: Instant,
     watch: impl FnMut(&str),
-) -> Result<(), StackError> {
+) -> Result<(), ComposeError> {
     let left = deadline.saturating_duration_since(Instant::now()).min(entry.pull_timeout.duration());
-    Ok(compose.act(Some(overlay), verb, [verb, service], left, watch)?)
+    compose.act(Some(overlay), verb, [verb, service], left, watch)
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Refusal, add};
 use crate::artifacts::{self, Change};
+use crate::atomic;
 use crate::dirs::Dirs;
 use crate::document::{Document, ReadError};
 use crate::error::{Error, chain};
@@ -52,6 +53,7 @@ pub(crate) fn put(
     }
     if before.as_ref() != Some(seal) {
         seal.store(path)?;
+        path.parent().into_iter().for_each(atomic::sweep);
         changes.push(Change::Wrote(path.to_owned()));
     }
     Ok(changes)

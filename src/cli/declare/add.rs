@@ -159,6 +159,11 @@ fn adopt(stack: &StackName, entry: &mut Entry) -> Result<(), Error> {
         Err(error) => return Err(error.into()),
     };
     output::say(&format!("project {}: services {}", identity.project, identity.services.join(", ")));
+    if identity.services.is_empty() {
+        tracing::warn!(
+            "{stack}: its compose files have no service in the enabled profiles, so that it cannot start; next: stackctl add {stack} --profile NAME, or write one"
+        );
+    }
     if entry.compose.project.is_none() {
         entry.compose.project = Some(identity.project.clone());
     }

@@ -47,6 +47,35 @@ user cp shop/kept.env shop/shop.env
 user chmod 600 shop/shop.env
 assert_exit 0 user stackctl preflight shop
 
+step 'what compose stumbles over may be a secret: a value of an env file is told neither whole nor in part'
+user cp shop/compose.yml shop/good.yml
+service_env() { # CODE TEXT LINE: the env file of a service, of which only the provider knows
+    put shop/service.env 600 <<<"$3"
+    untouched "$1" "$2"
+}
+put shop/compose.yml <<<"services: {web: {image: '$REGISTRY/app:1', env_file: [service.env]}}"
+if [ "$PROVIDER" = docker-compose ]; then
+    service_env 78 'env file /home/me/shop/service.env is malformed: line 1 opens a quote' 'DB_PASSWORD="hunter22-unclosed'
+    # shellcheck disable=SC2016  # for compose
+    service_env 78 'Invalid template: ' 'DB_PASSWORD=pa${hunter22'
+    service_env 78 'service.env is malformed: line 1 is not an assignment' '!hunter22=value'
+    put shop/shop.env 600 <<<'PLACE=Tok3n-hunter22/a:b@c'
+    # shellcheck disable=SC2016  # for compose
+    put shop/compose.yml <<<'services: {web: {image: x, ports: ["${PLACE}:80"]}}'
+    untouched 78 'Invalid ip address: '
+    assert_lacks "$OUT" Tok3n
+    assert_exit 78 user stackctl add other --compose shop/compose.yml --env-file shop/shop.env
+    assert_contains "$OUT" 'Invalid ip address: '
+    assert_lacks "$OUT" Tok3n
+fi
+put shop/shop.env 600 <<<'NAME_OF_IT=hunter22-a-secret'
+# shellcheck disable=SC2016  # for compose
+put shop/compose.yml <<<'services: {web: {image: "${NAME_OF_IT} bad ref"}}'
+untouched 78 'service web of stack shop: expected its "image" to read'
+user rm -f shop/service.env
+user cp shop/kept.env shop/shop.env
+user mv shop/good.yml shop/compose.yml
+
 step 'compose files'
 user cp shop/compose.yml shop/good.yml
 bad_file() { # CODE TEXT CONTENT
@@ -61,6 +90,16 @@ if [ "$PROVIDER" = docker-compose ]; then
     bad_file 78 cycle 'services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}'
     bad_file 78 nosuch 'services: {a: {image: x, depends_on: [nosuch]}}'
 fi
+put none/compose.yml <<<'services: {web: {image: x, profiles: [other]}}'
+assert_exit 0 user stackctl add none --compose none/compose.yml --project none
+assert_contains "$OUT" 'no service in the enabled profiles'
+put .config/stackwarden/stacks/none.json <<<'{garbage'
+for verb in restart compose; do
+    assert_exit 78 user sh -c "stackctl $verb none $([ $verb = restart ] || echo -- ps)"
+    assert_contains "$OUT" 'none.json, then: stackctl sync'
+done
+user rm .config/stackwarden/stacks/none.json
+assert_exit 0 user stackctl remove none
 user rm shop/compose.yml
 untouched 78 'compose.yml: no such file'
 user mv shop/good.yml shop/compose.yml
@@ -110,6 +149,8 @@ fake 'exec yes'
 untouched 76 'printed more than'
 fake 'exec sleep 1000'
 untouched 69 'did not end within'
+assert_exit 75 user timeout --preserve-status --signal=TERM 1 stackctl apply shop
+assert_contains "$OUT" 'asked to end'
 pin_provider
 
 if [ "$PROVIDER" = docker-compose ]; then
@@ -122,7 +163,8 @@ fi
 step 'an image that cannot be had leaves the running containers'
 user sed -i 's/TAG:-1/TAG:-nosuch/' shop/compose.yml
 assert_exit 76 user stackctl apply shop
-assert_contains "$OUT" 'cannot pull'
+assert_contains "$OUT" "cannot pull $REGISTRY/app:nosuch"
+assert_contains "$OUT" "next: podman pull $REGISTRY/app:nosuch"
 assert_eq "$(started_at "$web")" "$before" StartedAt
 user sed -i 's/TAG:-nosuch/TAG:-1/' shop/compose.yml
 
@@ -135,6 +177,30 @@ assert_exit 75 user stackctl apply shop
 assert_contains "$OUT" 'stack shop is locked by'
 wait $!
 
+pin_provider
+
+step 'a podman that is killed takes compose with it, and is not told as a verdict'
+put slow/compose.yml <<END
+services:
+  web: { image: "$REGISTRY/app:1", ports: ["8090:80"], depends_on: { db: { condition: service_healthy } } }
+  db:
+    image: "$REGISTRY/app:1"
+    healthcheck: { test: "test -e /healthy", interval: 1s, retries: 1000 }
+END
+assert_exit 0 user sh -c 'umask 777; exec stackctl add slow --compose slow/compose.yml --project slow --verify off'
+assert_eq "$(user stat --format %a .config/stackwarden/stacks/slow.json)" 600 'the mode in spite of the umask'
+slow_up="[${PROVIDER:0:1}]${PROVIDER:1} .*slow.* up"
+provider() { user pgrep --full "$slow_up" >/dev/null; }
+waits() { [ "$(inspect "$(container_of slow db)" '{{.State.Health.FailingStreak}}')" -gt 0 ]; }
+userctl start --no-block slow.service
+wait_until 20 container_is "$(container_of slow db)" running
+wait_until 20 waits
+provider || fail 'compose is not at work'
+user pkill -KILL --full '[p]odman compose .*slow.* up'
+wait_until 10 unit_is slow.service failed
+if provider; then fail 'compose goes on without podman'; fi
+assert_json "$(last_record slow apply)" '.outcome.code == 76'
+assert_lacks "$(last_record slow apply)" 'gave up waiting'
 step 'no secret in anything that was written'
 # shellcheck disable=SC2016  # for the inner shell
 assert_eq "$(user sh -c 'grep -rl hunter22 .local/state "$XDG_RUNTIME_DIR/stackwarden" || true')" '' 'files with the secret'
