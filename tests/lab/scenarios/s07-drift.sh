@@ -36,9 +36,14 @@ places=(
     "$OWNER/$unit.d" "$OWNER/photo-.service.d" "$CONTROL/$unit.d" "$CONTROL/photo-.service.d"
     "$RUNTIME/user/$unit.d" "$RUNTIME/user.control/$unit.d" "$RUNTIME/transient/$unit.d"
 )
+# A prefix is that of the update unit, too.
+found_in() { # PLACE
+    case $1 in */photo-.service.d) echo "drop-in-unexpected photo-album-update.service $1/bad.conf" ;; esac
+    echo "drop-in-unexpected $unit $1/bad.conf"
+}
 for place in "${places[@]}"; do
     drift "a drop-in in ${place#"$HOME_DIR"/}" "mkdir $place && printf '[Service]\nEnvironment=X=1\n' >$place/bad.conf" \
-        "drop-in-unexpected $unit $place/bad.conf" "rm -r $place"
+        "$(found_in "$place")" "rm -r $place"
 done
 AS=root drift 'a drop-in of the administrator' "mkdir $ETC/$unit.d && printf '[Service]\nEnvironment=X=1\n' >$ETC/$unit.d/bad.conf" \
     "drop-in-unexpected $unit $ETC/$unit.d/bad.conf" "rm -r $ETC/$unit.d"
@@ -54,7 +59,7 @@ echo '[Service]' | root_put "$ETC/$unit.d/allowed.conf"
 wait_until 10 watched "${places[@]}" "$ETC/$unit.d"
 for place in "${places[@]}"; do
     drift "a drop-in in ${place#"$HOME_DIR"/}" "printf '[Service]\nEnvironment=X=1\n' >$place/bad.conf" \
-        "drop-in-unexpected $unit $place/bad.conf" "rm $place/bad.conf"
+        "$(found_in "$place")" "rm $place/bad.conf"
 done
 AS=root drift 'a drop-in of the administrator' "printf '[Service]\nEnvironment=X=1\n' >$ETC/$unit.d/bad.conf" \
     "drop-in-unexpected $unit $ETC/$unit.d/bad.conf" "rm $ETC/$unit.d/bad.conf"
