@@ -2,7 +2,6 @@
 
 use super::check::Check;
 use super::finding::{Finding, State, Verdicts, typed};
-use super::settle::SETTLE;
 use super::world::Seen;
 use crate::dirs::Dirs;
 use crate::systemd::loaded::LoadedUnit;
@@ -90,9 +89,10 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
             _ => None,
         },
     );
-    // stack-audit.service is failed whenever it has found something, and an alert's own failure is told by the alert.
+    // Of the shipped units this one only: stack-audit.service is failed whenever it has found something, the last look
+    // gives up when another audit takes long, and an alert's own failure is told by the alert.
     let verifies = seen.name.template().is_some_and(|template| template.as_str() == VERIFY);
-    if seen.declared.stack.is_some() || verifies || seen.name.as_str() == SETTLE {
+    if seen.declared.stack.is_some() || verifies {
         verdicts.record(
             Check::UnitFailed,
             loaded.filter(|unit| unit.active_state == ActiveState::Failed).map(|unit| {
