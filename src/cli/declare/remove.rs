@@ -27,29 +27,37 @@ pub(super) fn remove(place: &Place, stack: &StackName, down: bool) -> Result<Cod
         Err(Error::Refused(Refusal::NotDeclared { .. })) if down => Vec::new(),
         other => other?,
     };
-    let code = look(place, &BTreeSet::from([stack.clone()]), &[], show(&changes))?;
-    let_go(place, &mut manager, stack)?;
+    // While the unit is active its definition is kept in memory: it says how to stop.
+    let reload = show(&changes) && !place.is_active(stack)?;
+    let code = look(place, &BTreeSet::from([stack.clone()]), &[], reload)?;
+    if let_go(place, &mut manager, stack)? {
+        return look(place, &BTreeSet::from([stack.clone()]), &[], true);
+    }
     Ok(code)
 }
 
-/// What the manager still holds of the stack's units goes too, and what still runs is told. A unit that was active stays
-/// so without a definition; while containers run it is left alone, because with podman-compose their monitors live in its
-/// control group.
-fn let_go(place: &Place, manager: &mut Manager, stack: &StackName) -> Result<(), Error> {
+/// Ends a unit whose containers run no more, and says what still runs and how it is stopped. What is failed without a file
+/// goes, too. Returns whether a unit was stopped, so that the manager may forget it.
+fn let_go(place: &Place, manager: &mut Manager, stack: &StackName) -> Result<bool, Error> {
     let unit = stack.service();
+    let active = place.is_active(stack)?;
     let running = Context::open_plain().and_then(|context| stack::stop::running(&context, stack));
     match &running {
         Ok(running) if running.is_empty() => {}
-        Ok(running) => output::say(&format!(
-            "still running: {}; next: stackctl stop {stack}; then: systemctl --user stop {unit}",
-            running.join(", ")
-        )),
+        Ok(running) => {
+            let next = if active {
+                format!("systemctl --user stop {unit}")
+            } else {
+                format!("stackctl stop {stack}")
+            };
+            output::say(&format!("still running: {}; next: {next}", running.join(", ")));
+        }
         Err(error) => {
             tracing::warn!("{stack}: not looked for containers that still run: {}", chain(error));
         }
     }
-    let none_runs = running.is_ok_and(|running| running.is_empty());
-    if none_runs && place.is_active(stack)? {
+    let stops = active && running.is_ok_and(|running| running.is_empty());
+    if stops {
         let result = manager.run_job(Verb::Stop, &unit, JobMode::Replace, stack::stop::STOP_TIMEOUT)?;
         tracing::debug!("{unit}: the stop job ended as {result}");
     }
@@ -57,5 +65,5 @@ fn let_go(place: &Place, manager: &mut Manager, stack: &StackName) -> Result<(),
         // One that is not failed, or not there, cannot be reset.
         drop(manager.reset_failed(&unit));
     }
-    Ok(())
+    Ok(stops)
 }

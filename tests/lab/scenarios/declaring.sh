@@ -58,7 +58,7 @@ userctl start "$unit"
 container_is one-it-1 running
 
 step 'remove says what still runs, and --down takes it down afterwards, too'
-assert_contains "$(user stackctl remove one)" 'next: stackctl stop one'
+assert_contains "$(user stackctl remove one)" "next: systemctl --user stop $unit"
 container_is one-it-1 running
 assert_exit 0 user stackctl remove one --down
 assert_eq "$(project_containers one)" '' 'containers'

@@ -8,7 +8,7 @@ as_generation photos
 unit=photos.service
 userctl start "$unit"
 wait_until 10 no_findings
-token=$(user jq -r '.units[].token' "$SEALS/photos.json")
+token=$(user jq -r '.units["photos.service"].token' "$SEALS/photos.json")
 
 step 'somebody edits a copy, token and all, links it in, and reloads'
 user bash -c "sed 's|^ExecStart=.*|ExecStart=/bin/true|' $GENERATION/$unit >edited; touch -d @1 edited; ln -sfn ~/edited $OWNER/$unit"

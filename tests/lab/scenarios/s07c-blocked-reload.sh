@@ -11,7 +11,7 @@ wait_until 10 no_findings
 step 'the declared text on disk, an old one loaded: reloaded'
 # What a switch does whose reload failed: text, seal and entry are those of another time than what is loaded.
 cursor=$(journal_cursor)
-reload=$(user_script "$OWNER/photos.service" "$SEALS/photos.json" "$HOME_DIR/.config/stackwarden/stacks/photos.json" <<'END'
+reload=$(user_script "$OWNER/photos.service" "$OWNER/photos-update.service" "$SEALS/photos.json" "$HOME_DIR/.config/stackwarden/stacks/photos.json" <<'END'
 for file; do cp -p "$file" "$file.declared"; done
 stackctl add photos --description 'of another time' >/dev/null
 [ "$(systemctl --user show --value -p Description photos.service)" = 'of another time' ]
