@@ -244,7 +244,9 @@ impl Work<'_> {
                     }
                 }
             }
-            let moved = fingerprint::take(&directories) != before;
+            // A daemon-reload of somebody else's changes what is loaded and no file.
+            let moved = fingerprint::take(&directories) != before
+                || manager.state()?.units_load != world.answers.manager.units_load;
             let acted = !plan.actions.is_empty() && !dry_run;
             if round < ROUNDS && (acted || moved) {
                 *declaration = Declaration::load(self.dirs);
