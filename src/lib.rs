@@ -20,6 +20,7 @@ pub mod install;
 pub mod inventory;
 pub mod journal;
 pub mod lock;
+pub mod marked;
 pub mod names;
 pub mod observe;
 pub mod podman;

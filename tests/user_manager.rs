@@ -21,6 +21,7 @@ use stackwarden::systemd::bus::BusError;
 use stackwarden::systemd::jobs::{JobEvent, JobOutcome, JobRequest, Jobs};
 use stackwarden::systemd::loaded::{Detail, JobInfo, LoadedUnit};
 use stackwarden::systemd::manager::{JobMode, Manager as Client, Verb};
+use stackwarden::systemd::search_path::SearchPath;
 use stackwarden::systemd::words::{ActiveState, JobResult, JobType, LoadState, SystemState};
 use support::{Manager, wait_for};
 
@@ -399,4 +400,34 @@ fn a_manager_that_dies_ends_the_wait() {
     };
     assert_eq!(error.code(), Code::Unreachable, "{error}");
     assert!(started.elapsed() < SHORT + SLACK, "{:?}", started.elapsed());
+}
+
+#[test]
+fn links_beside_a_unit_make_the_dependencies_that_the_disk_tells_of() {
+    let manager = Manager::start();
+    let client = connect(&manager);
+    manager.write_unit("a-web@.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n");
+    let link = |directory: &std::path::Path, name: &str, target: &str| {
+        fs_err::create_dir_all(directory).unwrap();
+        std::os::unix::fs::symlink(target, directory.join(name)).unwrap();
+    };
+    let (owner, etc) = (manager.owner(), manager.etc());
+    link(&owner.join("a-web@x.service.requires"), "own.service", "/nonexistent/own.service");
+    link(&owner.join("a-web@.service.requires"), "template.service", "/nonexistent/other");
+    link(&owner.join("a-.service.requires"), "prefix.service", "/nonexistent/prefix.service");
+    link(&etc.join("service.requires"), "type.service", "/nonexistent/type.service");
+    link(&etc.join("a-web@x.service.requires"), "masked.service", "/nonexistent/masked.service");
+    link(&owner.join("a-web@x.service.requires"), "masked.service", "/dev/null");
+    client.reload(DEADLINE).unwrap();
+    let name = "a-web@x.service";
+    let loaded = settings(&client, name);
+    let mut loaded: Vec<String> = loaded.properties["Requires"].texts().unwrap();
+    loaded.retain(|unit| unit.ends_with(".service"));
+    loaded.sort();
+    let search_path = SearchPath::scan(client.state().unwrap().unit_path);
+    let mut on_disk: Vec<String> =
+        search_path.resolve(&unit(name)).dependencies.iter().map(|link| link.on.to_string()).collect();
+    on_disk.sort();
+    assert_eq!(on_disk, ["own.service", "prefix.service", "template.service", "type.service"]);
+    assert_eq!(on_disk, loaded);
 }

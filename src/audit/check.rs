@@ -83,6 +83,7 @@ checks! {
     ReloadPending = "reload-pending", Ticket, "the manager has not read what is on disk, past the grace period";
     DropInUnexpected = "drop-in-unexpected", Page, "a drop-in that is not allowed changes a declared unit";
     DropInDirectory = "drop-in-directory", Ticket, "an undeclared drop-in directory of a declared unit exists, still empty";
+    DependencyUnexpected = "dependency-unexpected", Page, "a link beside a declared unit makes it depend on a unit that is not declared";
     OverrideControl = "override-control", Page, "user.control wins over the owner directory";
     OverrideTransient = "override-transient", Page, "a transient or generated unit wins over the owner directory";
     ShadowedCopy = "shadowed-copy", Ticket, "another directory of the search path has a copy that loses";
@@ -100,7 +101,7 @@ checks! {
     SecretFallback = "secret-fallback", Ticket, "the deprecated fallback of an env file is in use";
     HealthTimerMissing = "health-timer-missing", Page, "a container stays `starting`, and its health check has never run";
     InventoryUnsealed = "inventory-unsealed", Ticket, "an inventory file was edited and the units do not follow yet";
-    OrphanUnit = "orphan-unit", Ticket, "a unit of ours is on disk or loaded, and its stack is no longer declared";
+    OrphanUnit = "orphan-unit", Ticket, "a unit of ours is on disk or loaded, and is not declared";
     WatcherDead = "watcher-dead", Page, "a shipped path or timer unit is not loaded, enabled and waiting";
     LingerDisabled = "linger-disabled", Page, "the user manager does not run before login";
     UpdateOverdue = "update-overdue", Ticket, "the last finished update run is older than twice the time between two";

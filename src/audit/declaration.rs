@@ -199,6 +199,15 @@ impl Declaration {
         }
     }
 
+    /// Whether what a stack declares cannot be told, or its units were never made: that is a finding of its own.
+    #[must_use]
+    pub fn is_unsure_of(&self, dirs: &Dirs, stack: &StackName) -> bool {
+        let entry = dirs.inventory_file(stack);
+        let seal = Seal::path(dirs, stack.as_str());
+        [dirs.inventory(), entry, dirs.seals(), seal].iter().any(|path| self.broken.contains_key(path))
+            || (self.inventory.stacks.contains_key(stack) && !self.seals.stacks.contains_key(stack))
+    }
+
     /// Whether a part of the declaration is unknown, so that a reload might load what nobody has checked.
     #[must_use]
     pub fn seal_broken(&self, dirs: &Dirs) -> Option<&Path> {

@@ -27,23 +27,36 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
             }
         }
     }
+    let unreadable = seen.resolution.drop_in_directories.iter().filter_map(|directory| {
+        let error = directory.listing.error()?;
+        Some(
+            Finding::unknown(Check::DropInUnexpected, State::OnDisk)
+                .about(&seen.name, seen.declared.stack.as_ref())
+                .at(&directory.path)
+                .expected("a directory that can be listed", error.to_string())
+                .next(format!("ls -ld {}", typed(&directory.path))),
+        )
+    });
     verdicts.record_all(
         Check::DropInUnexpected,
-        unexpected.into_iter().map(|(path, state)| {
-            let next = match state {
-                State::OnDisk => remedy(seen, path),
-                _ => "systemctl --user daemon-reload".to_owned(),
-            };
-            let finding = match (&seen.declared.allowed_drop_ins, state) {
-                (None, State::OnDisk) => Finding::unknown(Check::DropInUnexpected, state),
-                _ => Finding::broken(Check::DropInUnexpected, state),
-            };
-            finding
-                .about(&seen.name, seen.declared.stack.as_ref())
-                .at(path)
-                .expected(expectation(seen), what(seen, path, state))
-                .next(next)
-        }),
+        unexpected
+            .into_iter()
+            .map(|(path, state)| {
+                let next = match state {
+                    State::OnDisk => remedy(seen, path),
+                    _ => "systemctl --user daemon-reload".to_owned(),
+                };
+                let finding = match (&seen.declared.allowed_drop_ins, state) {
+                    (None, State::OnDisk) => Finding::unknown(Check::DropInUnexpected, state),
+                    _ => Finding::broken(Check::DropInUnexpected, state),
+                };
+                finding
+                    .about(&seen.name, seen.declared.stack.as_ref())
+                    .at(path)
+                    .expected(expectation(seen), what(seen, path, state))
+                    .next(next)
+            })
+            .chain(unreadable),
     );
     verdicts.record_all(
         Check::DropInDirectory,

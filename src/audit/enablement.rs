@@ -6,37 +6,90 @@ use fs_err as fs;
 
 use super::check::Check;
 use super::declaration::Declaration;
-use super::finding::{Finding, State, Verdicts};
+use super::finding::{Finding, State, Verdicts, typed};
 use super::world::{Seen, World};
 use crate::dirs::Dirs;
+use crate::names::UnitName;
 use crate::render;
+use crate::seal::Seal;
+use crate::systemd::search_path::{DiskState, FileEnd, NotFound};
 use crate::systemd::words::ActiveState;
 
 /// The links that enable one unit.
-pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
+pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
     if seen.declared.sealed_as_template || seen.declared.sealed.enabled_by.is_empty() {
         return;
     }
+    // A link to a masked unit is masked with it, which is unit-masked's to tell.
+    let masked = seen.resolution.state == DiskState::Masked;
     let wrong = seen.declared.sealed.enabled_by.iter().filter_map(|link| {
         let path = dirs.owner().join(link);
-        wrong_link(&path).map(|found| {
-            Finding::broken(Check::UnitNotEnabled, State::OnDisk)
+        let finding = |status: Finding, path: &Path, found: String, next: String| {
+            status
                 .about(&seen.name, seen.declared.stack.as_ref())
-                .at(&path)
+                .at(path)
                 .expected(format!("a link to {}", seen.name), found)
-                .next(seen.declared.repair_command())
-        })
+                .next(next)
+        };
+        let broken = || Finding::broken(Check::UnitNotEnabled, State::OnDisk);
+        if let Some(found) = wrong_link(&path, masked) {
+            return Some(finding(broken(), &path, found, seen.declared.repair_command()));
+        }
+        let directory = link.parent()?;
+        if let Some(error) =
+            world.search_path.wants_unchecked().iter().find(|error| error.path.ends_with(directory))
+        {
+            let next = format!("ls -ld {}", typed(&error.path));
+            let unknown = Finding::unknown(Check::UnitNotEnabled, State::OnDisk);
+            return Some(finding(unknown, &error.path, error.to_string(), next));
+        }
+        // Of the directories of one name the first that has the link decides, and may mask it.
+        let deciding = world
+            .search_path
+            .wants_links(&seen.name)
+            .into_iter()
+            .find(|found| found.path.parent().and_then(Path::file_name) == Some(directory.as_os_str()));
+        if let Some(masking) = deciding.filter(|link| !link.in_force && !masked) {
+            let next = if masking.path == path {
+                seen.declared.repair_command()
+            } else {
+                format!("rm {}", typed(&masking.path))
+            };
+            return Some(finding(
+                broken(),
+                &masking.path,
+                "another link or file of its name, which masks it".to_owned(),
+                next,
+            ));
+        }
+        let target = UnitName::parse(directory.file_stem()?.to_str()?).ok()?;
+        let resolution = world.search_path.resolve(&target);
+        let next = match resolution.state {
+            DiskState::Loaded | DiskState::LoadedWithoutFile | DiskState::NotFound(NotFound::NoCopy) => {
+                return None;
+            }
+            DiskState::Masked => format!("systemctl --user unmask {target}"),
+            DiskState::NotFound(_) | DiskState::Error { .. } => format!("systemctl --user cat {target}"),
+        };
+        let place = resolution.winner().map_or(&path, |copy| &copy.path);
+        let found = format!("a link of {target}, which is {} and starts nothing", resolution.state.word());
+        Some(finding(broken(), place, found, next))
     });
     verdicts.record_all(Check::UnitNotEnabled, wrong);
 }
 
 /// systemd goes by the link's name and not by where it leads; a mask or a link to nothing makes no dependency.
-fn wrong_link(path: &Path) -> Option<String> {
+fn wrong_link(path: &Path, masked: bool) -> Option<String> {
     match fs::read_link(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some("no link".to_owned()),
         Err(_) => Some("something that is not a link".to_owned()),
-        Ok(target) if target == Path::new("/dev/null") => Some("a link to /dev/null".to_owned()),
-        Ok(target) => (!path.exists()).then(|| format!("a link to {}, where nothing is", target.display())),
+        Ok(target) => match FileEnd::of(path) {
+            FileEnd::Missing | FileEnd::Loop => {
+                Some(format!("a link to {}, where nothing is", target.display()))
+            }
+            FileEnd::Mask(_) if !masked => Some(format!("a link to {}, which masks it", target.display())),
+            _ => None,
+        },
     }
 }
 
@@ -58,7 +111,36 @@ pub(super) fn orphans(declaration: &Declaration, world: &World, dirs: &Dirs, ver
             .expected(format!("no unit: {} is gone", dirs.inventory_file(stack).display()), found)
             .next(format!("stackctl remove {stack}"))
     });
-    verdicts.record_all(Check::OrphanUnit, orphans);
+    let strays = world.strays.iter().filter(|(unit, stray)| {
+        !declaration.orphans.contains_key(*unit) && !declaration.is_unsure_of(dirs, &stray.stack)
+    });
+    let strays = strays.map(|(unit, stray)| {
+        let path = dirs.owner().join(unit.as_str());
+        let (state, found) = match (stray.on_disk, stray.loaded) {
+            (true, true) => (State::OnDisk, "on disk and loaded"),
+            (true, false) => (State::OnDisk, "on disk"),
+            (false, _) => (State::Loaded, "loaded"),
+        };
+        let next = match state {
+            State::Loaded => "systemctl --user daemon-reload".to_owned(),
+            _ if declaration.inventory.stacks.contains_key(&stray.stack) => {
+                format!("systemctl --user disable {unit}; rm {}", typed(&path))
+            }
+            _ => format!("stackctl remove {}", stray.stack),
+        };
+        Finding::broken(Check::OrphanUnit, state)
+            .about(unit, Some(&stray.stack))
+            .at(path)
+            .expected(
+                format!(
+                    "no unit that names {} and is not in it",
+                    Seal::path(dirs, stray.stack.as_str()).display()
+                ),
+                found,
+            )
+            .next(next)
+    });
+    verdicts.record_all(Check::OrphanUnit, orphans.chain(strays));
 }
 
 /// The shipped path and timer units.

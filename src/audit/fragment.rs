@@ -108,6 +108,19 @@ fn replaced(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     );
 }
 
+/// The directories of the search path that cannot be listed: a copy in any of them might win or change a unit.
+pub(super) fn directories(world: &World, verdicts: &mut Verdicts) {
+    verdicts.record_all(
+        Check::FragmentOwner,
+        world.search_path.unreadable().map(|error| {
+            Finding::unknown(Check::FragmentOwner, State::OnDisk)
+                .at(&error.path)
+                .expected("a directory of the unit search path that can be listed", error.to_string())
+                .next(format!("ls -ld {}", typed(&error.path)))
+        }),
+    );
+}
+
 /// Where a link leads, link by link.
 fn chain_of(hops: &[PathBuf]) -> String {
     let hops: Vec<String> = hops.iter().map(|hop| hop.display().to_string()).collect();

@@ -5,7 +5,9 @@ use super::definition::{self, Pending};
 use super::finding::Verdicts;
 use super::watches;
 use super::world::World;
-use super::{containers, drop_ins, enablement, fragment, host, inputs, observed, secrets, units, updates};
+use super::{
+    containers, dependencies, drop_ins, enablement, fragment, host, inputs, observed, secrets, units, updates,
+};
 use crate::dirs::Dirs;
 use crate::systemd::settings::specifier::Context;
 
@@ -28,12 +30,14 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
     let mut judgement = Judgement::default();
     let verdicts = &mut judgement.verdicts;
     declaration.judge(dirs, verdicts);
+    fragment::directories(world, verdicts);
     let context = Context::new(dirs, &world.answers.manager.version);
     for seen in world.units.values() {
         units::judge(seen, dirs, verdicts);
         fragment::judge(seen, world, dirs, verdicts);
         drop_ins::judge(seen, world, dirs, verdicts);
-        enablement::judge(seen, dirs, verdicts);
+        dependencies::judge(seen, declaration, world, dirs, verdicts);
+        enablement::judge(seen, world, dirs, verdicts);
         judgement.pending.extend(definition::judge(seen, world, dirs, &context, verdicts));
     }
     for seen in world.observed.values() {

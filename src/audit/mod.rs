@@ -6,6 +6,7 @@ mod conclude;
 mod containers;
 mod declaration;
 mod definition;
+mod dependencies;
 mod drop_ins;
 mod enablement;
 mod finding;

@@ -28,13 +28,14 @@ pub struct Plan {
     pub stop: BTreeSet<UnitName>,
 }
 
-/// The drop-in directories that can be watched: real directories of the user and the administrator. Those of packages
+/// The drop-in and dependency directories that can be watched: real directories of the user and the administrator. Those of packages
 /// change with the packages, and a link's target is not seen to change; the timer's run looks at both.
 fn watchable(world: &World, dirs: &Dirs) -> BTreeSet<PathBuf> {
     let owner_type = dirs.owner().join("service.d");
     let mut directories = BTreeSet::new();
     for seen in world.units.values() {
-        for directory in &seen.resolution.drop_in_directories {
+        let nested = &seen.resolution.dependency_directories;
+        for directory in seen.resolution.drop_in_directories.iter().chain(nested) {
             let real = directory.status.as_ref().is_some_and(|status| status.file_type == "directory");
             let kind = world.kind_of(dirs, &directory.path);
             // What generators make changes with a reload only.

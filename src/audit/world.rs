@@ -16,7 +16,8 @@ use crate::document::{Document, ReadError, kind_of, read_bounded};
 use crate::error::chain;
 use crate::exit::Code;
 use crate::generation;
-use crate::names::UnitName;
+use crate::marked;
+use crate::names::{StackName, UnitName};
 use crate::seal::Setting;
 use crate::systemd::bus::BusError;
 use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState, UnitList};
@@ -24,6 +25,7 @@ use crate::systemd::manager::Manager;
 use crate::systemd::search_path::{DirectoryKind, DropIn, Resolution, SearchPath, kind_of_directory};
 use crate::systemd::settings::compare::{Declared, referenced_units};
 use crate::systemd::settings::specifier::Context;
+use crate::systemd::words::LoadState;
 use crate::update::orchestrator::{Report, path};
 
 /// The units that send alerts, one instance for each unit that fails. Each lives for milliseconds.
@@ -57,10 +59,23 @@ pub struct World {
     pub units: BTreeMap<UnitName, Seen>,
     /// The observed units.
     pub observed: BTreeMap<UnitName, SeenObserved>,
+    /// Units of ours by their mark that are not declared.
+    pub strays: BTreeMap<UnitName, Stray>,
     /// The stacks themselves: their files, and what podman runs of them.
     pub stacks: Stacks,
     /// When the last update run over all stacks ended; or why that cannot be told.
     pub last_update: Result<Option<String>, String>,
+}
+
+/// A unit that says that it is ours, and is not declared.
+#[derive(Debug)]
+pub struct Stray {
+    /// The stack that it names.
+    pub stack: StackName,
+    /// Whether it lies in the owner directory.
+    pub on_disk: bool,
+    /// Whether the manager has it in memory.
+    pub loaded: bool,
 }
 
 /// One declared unit, as it was seen.
@@ -111,7 +126,8 @@ impl World {
         let declared = with_instances(declaration, &listed);
         let search_path = SearchPath::scan(state.unit_path.iter().cloned());
         let asked = declared.iter().filter(|(name, unit)| is_asked(name, unit, &listed, &search_path));
-        let names: Vec<UnitName> = asked.map(|(name, _)| name.clone()).collect();
+        let mut names: Vec<UnitName> = asked.map(|(name, _)| name.clone()).collect();
+        names.extend(without_file(&declared, &listed, &search_path));
         let loaded = manager.observe(&names, Detail::Settings);
         // A manager that is gone by now says nothing about any unit; the few that it still told of are no verdict.
         if let Some(error) =
@@ -155,7 +171,8 @@ impl World {
         mut answers: Answers,
         stacks: Stacks,
     ) -> Self {
-        let units = declared
+        let marked = marked::on_disk(dirs, |name| !declared.contains_key(name));
+        let units: BTreeMap<UnitName, Seen> = declared
             .into_iter()
             .map(|(name, declared)| {
                 let template = if declared.sealed_as_template { name.template() } else { None };
@@ -171,7 +188,8 @@ impl World {
             })
             .collect();
         let last_update = last_update(dirs);
-        Self { answers, search_path, units, observed: BTreeMap::new(), stacks, last_update }
+        let strays = strays(&answers, marked);
+        Self { answers, search_path, units, observed: BTreeMap::new(), strays, stacks, last_update }
     }
 
     /// Whose directory a file of the search path lies in.
@@ -188,6 +206,41 @@ impl World {
 fn is_asked(name: &UnitName, unit: &DeclaredUnit, listed: &UnitList, search_path: &SearchPath) -> bool {
     let is_changed = || search_path.resolve(name).drop_ins.iter().any(DropIn::is_effective);
     !name.is_template() && (listed.units.contains_key(name) || unit.stack.is_none() || is_changed())
+}
+
+/// The units in memory whose files are gone: one of ours among them can only be told by what is loaded of it.
+fn without_file(
+    declared: &BTreeMap<UnitName, DeclaredUnit>,
+    listed: &UnitList,
+    search_path: &SearchPath,
+) -> Vec<UnitName> {
+    let on_disk: BTreeSet<&UnitName> = search_path.unit_names().collect();
+    let has_file = |name: &UnitName| on_disk.contains(name);
+    let ours = |name: &&UnitName| {
+        matches!(name.unit_type(), "service" | "path" | "timer")
+            && !declared.contains_key(*name)
+            && !has_file(name)
+            && !name.template().is_some_and(|template| has_file(&template))
+    };
+    let loaded = listed.units.iter().filter(|(_, unit)| unit.load_state == LoadState::Loaded);
+    loaded.map(|(name, _)| name).filter(ours).cloned().collect()
+}
+
+fn strays(answers: &Answers, marked: BTreeMap<UnitName, StackName>) -> BTreeMap<UnitName, Stray> {
+    let mut strays: BTreeMap<UnitName, Stray> = marked
+        .into_iter()
+        .map(|(name, stack)| {
+            let loaded = answers.listed.units.contains_key(&name);
+            (name, Stray { stack, on_disk: true, loaded })
+        })
+        .collect();
+    for (name, unit) in answers.loaded.iter().filter(|(name, _)| answers.listed.units.contains_key(*name)) {
+        let stack = unit.as_ref().ok().and_then(|unit| marked::stack_of(&unit.documentation));
+        if let Some(stack) = stack {
+            strays.entry(name.clone()).or_insert(Stray { stack, on_disk: false, loaded: true });
+        }
+    }
+    strays
 }
 
 /// The declared units, and each loaded instance of a declared template as a unit of its own; not the instances that

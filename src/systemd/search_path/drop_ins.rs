@@ -215,21 +215,21 @@ impl DropIn {
     }
 }
 
-/// The names that the drop-in directories of `name` are made from, in systemd's order.
-fn directory_names(name: &UnitName) -> Vec<(String, DropInScope)> {
-    fn add(name: &UnitName, scope: DropInScope, all: &mut Vec<(String, DropInScope)>) {
-        all.push((format!("{name}.d"), scope));
+/// The names of the directories of one suffix that count for `name`, in systemd's order.
+fn directory_names(name: &UnitName, suffix: &str) -> Vec<(String, DropInScope)> {
+    fn add(name: &UnitName, suffix: &str, scope: DropInScope, all: &mut Vec<(String, DropInScope)>) {
+        all.push((format!("{name}{suffix}"), scope));
         if form(name) == NameForm::Instance
             && let Some(template) = name.template()
         {
-            add(&template, scope.max(DropInScope::Template), all);
+            add(&template, suffix, scope.max(DropInScope::Template), all);
         }
         if let Some(prefix) = shorter_prefix(name) {
-            add(&prefix, DropInScope::Prefix, all);
+            add(&prefix, suffix, DropInScope::Prefix, all);
         }
     }
     let mut all = Vec::new();
-    add(name, DropInScope::Unit, &mut all);
+    add(name, suffix, DropInScope::Unit, &mut all);
     all
 }
 
@@ -257,16 +257,33 @@ impl SearchPath {
         id: &UnitName,
         aliases: &BTreeSet<UnitName>,
     ) -> (Vec<DropInDirectory>, Vec<DropIn>) {
-        // The unit's own directories come first, then those of its aliases in no particular order, then the type's.
-        let own = vec![self.places(&directory_names(id))];
+        let groups = self.groups(id, aliases, ".d");
+        (Self::directories_of(&groups), files(&groups))
+    }
+
+    /// The directories of one suffix that count for a unit called `id` and `aliases`.
+    pub(super) fn beside(
+        &self,
+        id: &UnitName,
+        aliases: &BTreeSet<UnitName>,
+        suffix: &str,
+    ) -> Vec<DropInDirectory> {
+        Self::directories_of(&self.groups(id, aliases, suffix))
+    }
+
+    /// The unit's own directories come first, then those of its aliases in no particular order, then the type's.
+    fn groups(&self, id: &UnitName, aliases: &BTreeSet<UnitName>, suffix: &str) -> [Vec<Vec<Place<'_>>>; 3] {
+        let own = vec![self.places(&directory_names(id, suffix))];
         let others: Vec<_> = aliases
             .iter()
             .filter(|alias| *alias != id)
-            .map(|alias| self.places(&directory_names(alias)))
+            .map(|alias| self.places(&directory_names(alias, suffix)))
             .collect();
-        let of_type = vec![self.places(&[(format!("{}.d", id.unit_type()), DropInScope::Type)])];
-        let groups = [own, others, of_type];
+        let of_type = vec![self.places(&[(format!("{}{suffix}", id.unit_type()), DropInScope::Type)])];
+        [own, others, of_type]
+    }
 
+    fn directories_of(groups: &[Vec<Vec<Place<'_>>>]) -> Vec<DropInDirectory> {
         let mut directories: Vec<DropInDirectory> = Vec::new();
         for (index, found, scope) in groups.iter().flatten().flatten() {
             if directories.iter().all(|seen| seen.path != found.path) {
@@ -280,7 +297,7 @@ impl SearchPath {
                 });
             }
         }
-        (directories, files(&groups))
+        directories
     }
 }
 

@@ -21,4 +21,4 @@ pub use lookup::Step;
 pub use probe::{CannotCheck, FileEnd, FileStatus};
 pub use resolution::{CopyKind, DiskState, NotFound, Resolution, Standing, UnitCopy};
 pub use scan::{DirectoryState, SearchDirectory, SearchPath};
-pub use wants::{DependencyKind, WantsLink};
+pub use wants::{DependencyKind, DependencyLink, WantsLink};

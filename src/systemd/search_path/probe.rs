@@ -114,7 +114,9 @@ pub enum FileEnd {
 }
 
 impl FileEnd {
-    pub(super) fn of(path: &Path) -> Self {
+    /// Follows `path`.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
         use std::os::unix::fs::FileTypeExt;
         let metadata = match path.metadata() {
             Ok(metadata) => metadata,

@@ -12,6 +12,7 @@ use super::lookup::{Found, Miss, Step};
 use super::name_parts::{instantiated, type_needs_no_file};
 use super::probe::{CannotCheck, FileEnd, FileStatus, lstat};
 use super::scan::{Listed, SearchPath};
+use super::wants::DependencyLink;
 use crate::names::UnitName;
 
 /// One copy of a name in one directory of the search path.
@@ -133,6 +134,10 @@ pub struct Resolution {
     /// The drop-ins that win their names, in the order in which they are read. The manager reads and reports none
     /// for a unit that is not found: see [`Resolution::drop_in_paths`].
     pub drop_ins: Vec<DropIn>,
+    /// The `.wants`, `.requires` and `.upholds` directories that exist and apply.
+    pub dependency_directories: Vec<DropInDirectory>,
+    /// The links in them that make the unit depend on others.
+    pub dependencies: Vec<DependencyLink>,
     /// What could not be looked at and may change the answer.
     pub unchecked: Vec<CannotCheck>,
 }
@@ -220,11 +225,13 @@ impl SearchPath {
             }
         };
         let (drop_in_directories, drop_ins) = self.drop_ins(&id, &names);
+        let (dependency_directories, dependencies) = self.dependencies(&id, &names);
+        let directories = drop_in_directories.iter().chain(&dependency_directories);
         let unchecked = self
             .unreadable()
             .cloned()
             .chain(copies.iter().filter_map(unchecked_copy))
-            .chain(drop_in_directories.iter().filter_map(|dir| dir.listing.error().cloned()))
+            .chain(directories.filter_map(|dir| dir.listing.error().cloned()))
             .chain(drop_ins.iter().filter_map(|drop_in| match &drop_in.end {
                 FileEnd::Unknown(error) => Some(error.clone()),
                 _ => None,
@@ -240,6 +247,8 @@ impl SearchPath {
             copies,
             drop_in_directories,
             drop_ins,
+            dependency_directories,
+            dependencies,
             unchecked,
         }
     }

@@ -1,8 +1,10 @@
 //! Who pulls a unit in: the links in `.wants`, `.requires` and `.upholds` directories, which are what "enabled" means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::drop_ins::{DropInDirectory, DropInScope};
 use super::probe::{CannotCheck, FileEnd, FileStatus, lstat};
 use super::scan::SearchPath;
 use crate::names::UnitName;
@@ -21,6 +23,16 @@ pub enum DependencyKind {
 impl DependencyKind {
     const ALL: [(&'static str, Self); 3] =
         [(".wants", Self::Wants), (".requires", Self::Requires), (".upholds", Self::Upholds)];
+
+    /// The manager's property for it.
+    #[must_use]
+    pub const fn property(self) -> &'static str {
+        match self {
+            Self::Wants => "Wants",
+            Self::Requires => "Requires",
+            Self::Upholds => "Upholds",
+        }
+    }
 
     fn of(directory: &str) -> Option<(&str, Self)> {
         Self::ALL.iter().find_map(|(suffix, kind)| Some((directory.strip_suffix(suffix)?, *kind)))
@@ -47,6 +59,19 @@ pub struct WantsLink {
     pub in_force: bool,
 }
 
+/// A link that makes a unit depend on another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DependencyLink {
+    /// The link.
+    pub path: PathBuf,
+    /// The unit that it pulls in.
+    pub on: UnitName,
+    /// The kind of dependency.
+    pub kind: DependencyKind,
+    /// What its directory is named after.
+    pub scope: DropInScope,
+}
+
 /// Unit name to (search directory, name of the dependency directory).
 #[derive(Debug, Default)]
 pub(super) struct WantsIndex {
@@ -59,7 +84,7 @@ impl SearchPath {
     #[must_use]
     pub fn wants_links(&self, unit: &UnitName) -> Vec<WantsLink> {
         let index = self.wants.get_or_init(|| self.index_wants());
-        let mut decided = std::collections::BTreeSet::new();
+        let mut decided = BTreeSet::new();
         let places = index.links.get(unit.as_str());
         places
             .into_iter()
@@ -80,6 +105,31 @@ impl SearchPath {
                 })
             })
             .collect()
+    }
+
+    /// The directories whose links make a unit called `id` and `aliases` depend on others, and those links that do.
+    pub(super) fn dependencies(
+        &self,
+        id: &UnitName,
+        aliases: &BTreeSet<UnitName>,
+    ) -> (Vec<DropInDirectory>, Vec<DependencyLink>) {
+        let (mut directories, mut links) = (Vec::new(), Vec::new());
+        for (suffix, kind) in DependencyKind::ALL {
+            let mut decided: BTreeSet<OsString> = BTreeSet::new();
+            for directory in self.beside(id, aliases, suffix) {
+                for entry in
+                    directory.listing.entries().iter().filter(|entry| decided.insert((*entry).clone()))
+                {
+                    let path = directory.path.join(entry);
+                    let on = entry.to_str().and_then(|name| UnitName::parse(name).ok());
+                    let in_force = path.is_symlink() && !FileEnd::of(&path).is_mask();
+                    let link = on.filter(|_| in_force);
+                    links.extend(link.map(|on| DependencyLink { path, on, kind, scope: directory.scope }));
+                }
+                directories.push(directory);
+            }
+        }
+        (directories, links)
     }
 
     /// The dependency directories that could not be read: with any, "not enabled" is not known.

@@ -101,7 +101,7 @@ pub fn compare(
 #[must_use]
 pub fn referenced_units(unit: &UnitName, declared: &[Declared<'_>], context: &Context) -> BTreeSet<UnitName> {
     let reader = Reader { unit, context };
-    let dependencies = SETTINGS.iter().filter(|setting| setting.rule == Rule::Units);
+    let dependencies = SETTINGS.iter().filter(|setting| setting.rule.is_units());
     // One that cannot be read is left out of the comparison too, which then says why.
     dependencies.filter_map(|setting| reader.units(&in_force(setting, declared)).ok()).flatten().collect()
 }
@@ -146,7 +146,7 @@ fn in_force<'a>(setting: &Setting, declared: &[Declared<'a>]) -> Vec<(&'a str, &
     let mut values = Vec::new();
     for Declared { key, value, .. } in ours {
         // Dependencies cannot be taken back, an empty one means nothing.
-        let resets = value.is_empty() && setting.rule != Rule::Units;
+        let resets = value.is_empty() && !setting.rule.is_units();
         if resets {
             values.clear();
         } else if !value.is_empty() {
@@ -196,13 +196,24 @@ impl Comparison {
             expected.dedup();
             seen.sort_unstable();
         }
-        if rule.more_is_fine() {
-            let real = |name: &String| UnitName::parse(name).ok().and_then(|name| aliases.get(&name));
-            expected.retain(|name| {
-                !seen.contains(name) && real(name).is_none_or(|real| !seen.iter().any(|s| s == real.as_str()))
-            });
-            if expected.is_empty() {
-                return;
+        // A unit counts as there under its real name too.
+        let is = |declared: &String, there: &String| {
+            declared == there
+                || UnitName::parse(declared)
+                    .is_ok_and(|name| aliases.get(&name).is_some_and(|real| real.as_str() == there))
+        };
+        if rule.may_have_more() {
+            let missing: Vec<String> =
+                expected.iter().filter(|name| !seen.iter().any(|there| is(name, there))).cloned().collect();
+            let undeclared =
+                |there: &String| !rule.may_be_added(there) && !expected.iter().any(|name| is(name, there));
+            if missing.is_empty() {
+                seen.retain(undeclared);
+                if seen.is_empty() {
+                    return;
+                }
+            } else {
+                expected = missing;
             }
         } else if expected == seen {
             return;

@@ -27,7 +27,7 @@ impl Reader<'_> {
     /// assignments of a scalar.
     pub(super) fn expected(self, rule: Rule, values: Values<'_>) -> Result<Option<Vec<String>>, Reason> {
         let list = match rule {
-            Rule::Units => self.units(values)?.into_iter().map(String::from).collect(),
+            Rule::Units | Rule::ExactUnits => self.units(values)?.into_iter().map(String::from).collect(),
             Rule::Paths => self
                 .expanded_words(values, Escapes::Removed)?
                 .iter()

@@ -95,6 +95,11 @@ const fn units(key: &'static [&'static str], property: &'static str) -> Setting 
     set("Unit", key, property, Rule::Units, Undeclared::Anything)
 }
 
+/// A dependency that can keep the unit from starting or make it stop: one that is loaded and not declared is a difference.
+const fn needs(key: &'static [&'static str], property: &'static str) -> Setting {
+    set("Unit", key, property, Rule::ExactUnits, Undeclared::Nothing)
+}
+
 /// A list of commands; one that is loaded and not declared is a difference.
 const fn exec(key: &'static [&'static str], property: &'static str) -> Setting {
     set("Service", key, property, Rule::Commands, Undeclared::Nothing)
@@ -122,13 +127,13 @@ pub const SETTINGS: &[Setting] = &[
     // [Unit]
     set("Unit", &["Description"], "Description", Rule::Text, Undeclared::Anything),
     set("Unit", &["Documentation"], "Documentation", Rule::Links, Undeclared::Nothing),
-    units(&["Requires"], "Requires"),
-    units(&["Requisite"], "Requisite"),
+    needs(&["Requires"], "Requires"),
+    needs(&["Requisite"], "Requisite"),
     units(&["Wants"], "Wants"),
-    units(&["BindsTo"], "BindsTo"),
+    needs(&["BindsTo"], "BindsTo"),
     units(&["PartOf"], "PartOf"),
-    units(&["Upholds"], "Upholds"),
-    units(&["Conflicts"], "Conflicts"),
+    needs(&["Upholds"], "Upholds"),
+    needs(&["Conflicts"], "Conflicts"),
     units(&["Before"], "Before"),
     units(&["After"], "After"),
     units(&["OnSuccess"], "OnSuccess"),

@@ -12,9 +12,13 @@ use crate::systemd::value::SettingValue;
 /// the versions that are known.
 pub(super) fn reported(rule: Rule, seen: &SettingValue) -> Option<Vec<String>> {
     match rule {
-        Rule::Units | Rule::Paths | Rule::Links | Rule::Names | Rule::SearchPath | Rule::Environment => {
-            seen.texts()
-        }
+        Rule::Units
+        | Rule::ExactUnits
+        | Rule::Paths
+        | Rule::Links
+        | Rule::Names
+        | Rule::SearchPath
+        | Rule::Environment => seen.texts(),
         Rule::Commands => Some(Command::from_property(seen)?.iter().map(ToString::to_string).collect()),
         Rule::EnvironmentFiles => structures(seen, environment_file),
         Rule::ExitStatuses => endings(seen),

@@ -36,6 +36,8 @@ pub enum Rule {
     WorkingDirectory,
     /// Units of which each must be there.
     Units,
+    /// Units of which each must be there, and none but those that systemd adds by itself.
+    ExactUnits,
     /// Paths of which each must be there.
     Paths,
     /// URLs, in order.
@@ -86,6 +88,7 @@ impl Rule {
     pub(super) fn is_list(self) -> bool {
         match self {
             Self::Units
+            | Self::ExactUnits
             | Self::Paths
             | Self::Links
             | Self::Names
@@ -124,8 +127,26 @@ impl Rule {
         )
     }
 
-    /// Whether the manager adds to the list itself, so that only what is missing counts.
-    pub(super) fn more_is_fine(self) -> bool {
-        matches!(self, Self::Units | Self::Paths)
+    /// Whether it is a list of units.
+    pub(super) fn is_units(self) -> bool {
+        matches!(self, Self::Units | Self::ExactUnits)
+    }
+
+    /// Whether the manager adds to the list by itself; see [`Rule::may_be_added`].
+    pub(super) fn may_have_more(self) -> bool {
+        self.is_units() || self == Self::Paths
+    }
+
+    /// Whether the manager adds `value` to the list by itself, so that it need not be declared.
+    pub(super) fn may_be_added(self, value: &str) -> bool {
+        match self {
+            Self::Units | Self::Paths => true,
+            Self::ExactUnits => {
+                let of_systemd = ["basic.target", "sysinit.target", "shutdown.target", "dbus.socket"];
+                of_systemd.contains(&value)
+                    || value.rsplit_once('.').is_some_and(|(_, kind)| matches!(kind, "slice" | "mount"))
+            }
+            _ => false,
+        }
     }
 }
