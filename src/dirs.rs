@@ -80,12 +80,15 @@ impl Dirs {
         let absolute = |variable: &'static str| -> Result<Option<PathBuf>, DirsError> {
             match variables.get(std::ffi::OsStr::new(variable)).filter(|value| !value.is_empty()) {
                 None => Ok(None),
-                Some(value) if Path::new(value).is_absolute() => Ok(Some(PathBuf::from(value))),
+                Some(value) if Path::new(value).is_absolute() => {
+                    Ok(Some(Path::new(value).components().collect()))
+                }
                 Some(value) => Err(DirsError::NotAbsolute { variable, value: value.clone() }),
             }
         };
         let home = match absolute("HOME")? {
-            Some(home) => home,
+            // The manager has the name that the user database knows the directory by.
+            Some(home) => account().map_or(home.clone(), |user| as_named(home, user.dir)),
             None => account().map(|user| user.dir).ok_or(DirsError::NoHome { uid })?,
         };
         let named = |variable: &str| {
@@ -99,16 +102,20 @@ impl Dirs {
             Some(user) => user,
             None => named("USER").ok_or(DirsError::NoUser { uid })?,
         };
-        let below_home =
-            |variable, default: &str| Ok(absolute(variable)?.unwrap_or_else(|| home.join(default)));
+        let below_home = |variable, default: &str| -> Result<PathBuf, DirsError> {
+            let default = home.join(default);
+            Ok(absolute(variable)?.map_or(default.clone(), |path| as_named(path, default)))
+        };
         Ok(Self {
             user,
             config_home: below_home("XDG_CONFIG_HOME", ".config")?,
             state_home: below_home("XDG_STATE_HOME", ".local/state")?,
             data_home: below_home("XDG_DATA_HOME", ".local/share")?,
             cache_home: below_home("XDG_CACHE_HOME", ".cache")?,
-            runtime: absolute("XDG_RUNTIME_DIR")?
-                .unwrap_or_else(|| PathBuf::from(format!("/run/user/{uid}"))),
+            runtime: {
+                let default = PathBuf::from(format!("/run/user/{uid}"));
+                absolute("XDG_RUNTIME_DIR")?.map_or(default.clone(), |path| as_named(path, default))
+            },
             home,
         })
     }
@@ -169,6 +176,13 @@ impl Dirs {
     }
 }
 
+/// `usual`, if `path` is just another name of that directory (a link on the way), so that paths can be compared with
+/// those that the manager tells.
+fn as_named(path: PathBuf, usual: PathBuf) -> PathBuf {
+    let same = path.canonicalize().is_ok_and(|real| usual.canonicalize().is_ok_and(|usual| usual == real));
+    if same { usual } else { path }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +197,20 @@ mod tests {
         assert_eq!(dirs.owner(), Path::new("/home/me/.config/systemd/user"));
         assert_eq!(dirs.state(), Path::new("/home/me/.local/state/stackwarden"));
         assert_eq!(dirs.run(), Path::new("/run/user/0/stackwarden"));
+    }
+
+    #[test]
+    fn other_names_of_a_directory_count_as_the_usual_one() {
+        let dirs = dirs(&[("HOME", "/home//me/./"), ("XDG_CONFIG_HOME", "/home/me/./.config/")]).unwrap();
+        assert_eq!(dirs.home, Path::new("/home/me"));
+        assert_eq!(dirs.home.as_os_str(), "/home/me");
+        assert_eq!(dirs.owner().as_os_str(), "/home/me/.config/systemd/user");
+        let place = tempfile::tempdir().unwrap();
+        let (home, link) = (place.path().join("home"), place.path().join("link"));
+        fs_err::create_dir_all(home.join(".config")).unwrap();
+        std::os::unix::fs::symlink(&home, &link).unwrap();
+        assert_eq!(as_named(link.join(".config"), home.join(".config")), home.join(".config"));
+        assert_eq!(as_named(link.join("other"), home.join(".config")), link.join("other"));
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //! loaded, not its content. The settings tell the content of those that can be compared. The times tell that a file
 //! changed after it was read, also when it was changed back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::check::Check;
+use super::drop_ins::is_of_distribution;
 use super::finding::{Finding, State, Verdicts};
 use super::fingerprint::TICK;
 use super::world::{Owned, Seen, World};
@@ -15,6 +16,7 @@ use crate::dirs::Dirs;
 use crate::document::read_text;
 use crate::seal::{self, Setting};
 use crate::systemd::loaded::LoadedUnit;
+use crate::systemd::search_path::{CopyKind, DropIn, FileStatus};
 use crate::systemd::settings::compare::{Declared, compare};
 use crate::systemd::settings::specifier::Context;
 use crate::systemd::words::LoadState;
@@ -59,7 +61,7 @@ pub(super) fn judge(
                 .next("systemctl --user daemon-reload")
         }),
     );
-    let pending = if stale { None } else { pending(seen, loaded, world) };
+    let pending = if stale { None } else { pending(seen, loaded, world, dirs) };
     if pending.is_none() {
         verdicts.record(Check::ReloadPending, None);
     }
@@ -95,15 +97,18 @@ fn differences(
             found.push(format!("loaded with the drop-in {}, which is gone", path.display()));
         }
     }
+    let is_loaded = |drop_in: &DropIn| loaded.drop_in_paths.iter().any(|path| drop_in.is_reported_as(path));
     for drop_in in on_disk.drop_ins.iter().filter(|drop_in| seen.declared.allows(drop_in)) {
-        if !loaded.drop_in_paths.iter().any(|path| drop_in.is_reported_as(path)) {
+        if !is_loaded(drop_in) {
             found.push(format!("the allowed drop-in {} is not loaded", drop_in.path.display()));
         }
     }
     let mut declared: Vec<Setting> = seen.declared.sealed.settings.clone();
-    for drop_in in
-        on_disk.drop_ins.iter().filter(|drop_in| drop_in.is_effective() && seen.declared.allows(drop_in))
-    {
+    // What a package of the distribution adds to every unit of a type is expected too, once it is loaded.
+    let expected = |drop_in: &&DropIn| {
+        seen.declared.allows(drop_in) || (is_of_distribution(world, dirs, drop_in) && is_loaded(drop_in))
+    };
+    for drop_in in on_disk.drop_ins.iter().filter(|drop_in| drop_in.is_effective()).filter(expected) {
         // One that cannot be read changes nothing that we could expect; the manager could not read it either.
         declared.extend(read_text(&drop_in.path).map(|text| seal::settings(&text)).unwrap_or_default());
     }
@@ -119,26 +124,28 @@ fn differences(
 }
 
 /// Whether a file changed after the manager read all units, by the change time that no tool can set back.
-fn pending(seen: &Seen, loaded: &LoadedUnit, world: &World) -> Option<Pending> {
+fn pending(seen: &Seen, loaded: &LoadedUnit, world: &World, dirs: &Dirs) -> Option<Pending> {
     let read = world.answers.manager.units_load.map(SystemTime::from);
-    let files = changed_files(seen);
-    // A time that lies ahead says that the clock was set back, and nothing about the order of things.
-    let newest = files
-        .into_iter()
-        .filter(|(_, changed)| *changed <= world.answers.now)
-        .max_by_key(|(_, changed)| *changed);
-    let (path, since, what) = match newest {
-        Some((path, changed)) if read.is_some_and(|read| changed + TICK > read) => {
-            (path, changed, "changed after the manager read it")
+    let now = world.answers.now;
+    let files = changed_files(seen, dirs);
+    // A time that lies ahead says that the clock was set back. Unless the manager's own time lies ahead too, it says
+    // nothing about the order of things.
+    let comparable = |changed: SystemTime| changed <= now || read.is_some_and(|read| read > now);
+    let newest = files.iter().filter(|(_, changed)| comparable(*changed)).max_by_key(|(_, changed)| *changed);
+    let (path, since, what) = match (newest, files.iter().max_by_key(|(_, changed)| *changed)) {
+        (Some((path, changed)), _) if read.is_some_and(|read| *changed + TICK > read) => {
+            (path, *changed, "changed after the manager read it")
         }
-        Some((path, changed)) if loaded.need_daemon_reload => {
-            (path, changed, "differs for the manager (NeedDaemonReload=yes)")
+        (_, Some((path, changed))) if loaded.need_daemon_reload => {
+            (path, *changed, "differs for the manager (NeedDaemonReload=yes)")
         }
         _ => return None,
     };
+    // Of a time that lies ahead nobody knows how long ago it was: past any grace.
+    let since = if since > now { SystemTime::UNIX_EPOCH } else { since };
     let finding = Finding::broken(Check::ReloadPending, State::Loaded)
         .about(&seen.name, seen.declared.stack.as_ref())
-        .at(&path)
+        .at(path)
         .expected(
             "a manager that has read the unit's files as they are",
             format!("{} {what}", path.display()),
@@ -147,18 +154,54 @@ fn pending(seen: &Seen, loaded: &LoadedUnit, world: &World) -> Option<Pending> {
     Some(Pending { since, finding })
 }
 
-/// The files that make the unit up, with the later of their own and their target's change time.
-fn changed_files(seen: &Seen) -> Vec<(PathBuf, SystemTime)> {
+/// The files that make the unit up, with the later of their own and their target's change time, and the directories that
+/// the unit file lies in.
+fn changed_files(seen: &Seen, dirs: &Dirs) -> Vec<(PathBuf, SystemTime)> {
     let mut files = Vec::new();
     if !matches!(seen.owned, Owned::Absent)
         && let Some(copy) = seen.resolution.winner()
     {
         let times = [copy.status.as_ref(), copy.end.status()];
         files.extend(times.into_iter().flatten().map(|status| (copy.path.clone(), status.changed)));
+        let owned =
+            copy.path.ancestors().skip(1).take_while(|directory| directory.starts_with(&dirs.config_home));
+        let linked = match &copy.kind {
+            CopyKind::Link(link) => link.target.parent(),
+            _ => None,
+        };
+        files.extend(owned.chain(linked).filter_map(|path| Some((path.to_owned(), moved(path)?))));
     }
     for drop_in in &seen.resolution.drop_ins {
         let times = [drop_in.status.as_ref(), drop_in.end.status()];
         files.extend(times.into_iter().flatten().map(|status| (drop_in.path.clone(), status.changed)));
     }
     files
+}
+
+/// When a directory itself was last moved, or its attributes changed: another one may have stood in its place while the
+/// manager read it. What happens to its entries changes both of its times to the same, and is looked at by itself.
+fn moved(directory: &Path) -> Option<SystemTime> {
+    let status = FileStatus::of_directory(directory)?;
+    (status.changed > status.modified).then_some(status.changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_was_moved_tells_so_and_one_with_new_entries_does_not() {
+        let place = tempfile::tempdir().unwrap();
+        let (here, there) = (place.path().join("here"), place.path().join("there"));
+        fs_err::create_dir(&here).unwrap();
+        fs_err::create_dir(here.join("a")).unwrap();
+        assert_eq!(moved(&here), None);
+        std::thread::sleep(2 * TICK);
+        let before = SystemTime::now() - TICK;
+        fs_err::rename(&here, &there).unwrap();
+        fs_err::rename(&there, &here).unwrap();
+        assert!(moved(&here).is_some_and(|time| time >= before));
+        fs_err::create_dir(here.join("b")).unwrap();
+        assert_eq!(moved(&here), None, "the change of its entries hides it, and is looked at by itself");
+    }
 }

@@ -17,6 +17,7 @@ mod host;
 mod inputs;
 mod judge;
 mod observed;
+mod programs;
 pub mod quiet;
 mod report;
 mod run;

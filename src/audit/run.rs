@@ -17,6 +17,7 @@ use super::settle::{AUDIT, Looked, Seen};
 use super::world::World;
 use super::{fingerprint, quiet, state, watches};
 use crate::atomic::WriteError;
+use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::error::chain;
 use crate::inventory::Host;
@@ -220,6 +221,9 @@ impl Work<'_> {
             let judgement = judge(self.dirs, declaration, &world);
             let changed = self.options.changed && done.is_empty();
             let mut plan = heal::plan(self.dirs, &judgement, declaration, &world, changed);
+            if self.reloaded_in_vain(before, &world, &plan) {
+                plan.actions.retain(|(action, _)| *action != Action::Reload);
+            }
             if !dry_run {
                 self.watch(manager, &judgement.watches);
                 // Each action once, unless what it is about has changed since.
@@ -256,6 +260,20 @@ impl Work<'_> {
             let outcome = conclude(judgement, &world, declaration, done, plan.blocked_by, carried, dry_run);
             return Ok((outcome, looked));
         }
+    }
+
+    /// Whether the last audit has made the reload already that is planned, and it ended none of the findings, and nothing
+    /// has changed on disk since.
+    fn reloaded_in_vain(&self, now: Sha256, world: &World, plan: &heal::Plan) -> bool {
+        let (Some(last), Some(seen)) = (&self.carried, &self.last) else { return false };
+        let Ok(started) = humantime::parse_rfc3339(&last.started) else { return false };
+        let read = world.answers.manager.units_load.map(SystemTime::from);
+        let known = |finding: &Finding| last.findings.iter().any(|known| known.is_same(finding));
+        let reload = plan.actions.iter().find(|(action, _)| *action == Action::Reload);
+        !self.options.changed
+            && seen.has_seen(now)
+            && read.is_some_and(|read| read >= started)
+            && reload.is_some_and(|(_, findings)| findings.iter().all(known))
     }
 
     /// Leaves for the last look what this audit is about to observe.

@@ -93,6 +93,20 @@ pub(super) fn plan(world: &World, dirs: &Dirs, verdicts: &mut Verdicts) -> Plan 
         .filter(|(name, unit)| is_watch(name) && unit.active_state == ActiveState::Active)
         .map(|(name, _)| name.clone())
         .collect();
+    for (unit, directory) in &wanted {
+        let listed = world.answers.listed.units.get(unit);
+        let failed = listed.is_some_and(|listed| listed.active_state == ActiveState::Failed);
+        verdicts.record(
+            Check::WatcherDead,
+            failed.then(|| {
+                Finding::broken(Check::WatcherDead, State::Loaded)
+                    .about(unit, None)
+                    .at(directory)
+                    .expected("active (waiting)", "failed")
+                    .next(format!("systemctl --user reset-failed {unit}; systemctl --user start {unit}"))
+            }),
+        );
+    }
     Plan {
         start: wanted.keys().filter(|name| !running.contains(*name)).cloned().collect(),
         stop: running.into_iter().filter(|name| !wanted.contains_key(name)).collect(),

@@ -9,6 +9,7 @@ use fs_err as fs;
 
 use super::declaration::{Declaration, DeclaredUnit};
 use super::observed::{self, SeenObserved};
+use super::programs;
 use super::running::Stacks;
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
@@ -44,6 +45,8 @@ pub struct Answers {
     pub loaded: BTreeMap<UnitName, Result<LoadedUnit, BusError>>,
     /// Units that declared units refer to by another name than their own: `dbus.service` is an alias on many systems.
     pub aliases: BTreeMap<UnitName, UnitName>,
+    /// The programs of declared units that are not there.
+    pub missing_programs: BTreeSet<PathBuf>,
     /// Whether the user lingers.
     pub lingering: Result<bool, String>,
 }
@@ -138,6 +141,7 @@ impl World {
         let answers = Answers {
             loaded,
             aliases: aliases(dirs, &declared, &state, manager),
+            missing_programs: programs::missing(&declared, &Context::new(dirs, &state.version)),
             manager: state,
             listed,
             lingering: lingering(dirs),
@@ -167,10 +171,19 @@ impl World {
     fn assemble_along(
         search_path: SearchPath,
         dirs: &Dirs,
-        declared: BTreeMap<UnitName, DeclaredUnit>,
+        mut declared: BTreeMap<UnitName, DeclaredUnit>,
         mut answers: Answers,
         stacks: Stacks,
     ) -> Self {
+        // A file of an instance's own stands in for the template, loaded or not.
+        for name in search_path.unit_names().filter(|name| name.instance().is_some_and(|i| !i.is_empty())) {
+            let template = name.template().and_then(|template| declared.get(&template));
+            let instance =
+                template.map(|declared| DeclaredUnit { sealed_as_template: true, ..declared.clone() });
+            if let Some(instance) = instance {
+                declared.entry(name.clone()).or_insert(instance);
+            }
+        }
         let marked = marked::on_disk(dirs, |name| !declared.contains_key(name));
         let units: BTreeMap<UnitName, Seen> = declared
             .into_iter()

@@ -55,6 +55,12 @@ pub struct FileStatus {
 }
 
 impl FileStatus {
+    /// Of a directory, links followed; none if it cannot be looked at.
+    #[must_use]
+    pub fn of_directory(path: &Path) -> Option<Self> {
+        stat(path).ok().filter(|status| status.file_type == "directory")
+    }
+
     /// What a path leads to; none if that cannot be told.
     #[must_use]
     pub fn following(path: &Path) -> Option<Self> {
