@@ -1,0 +1,218 @@
+# What NixOS itself does for the user whose stacks Home Manager declares: lingering, subordinate ids, secrets, a look at
+# the user's manager from outside, and time for the activation. The units belong to Home Manager.
+{
+  config,
+  lib,
+  options,
+  pkgs,
+  utils,
+  ...
+}:
+let
+  inherit (lib) literalExpression mkOption types;
+  cfg = config.services.stackwarden;
+  pure = import ./lib;
+  own = import ./home-manager/types.nix { inherit lib; };
+
+  home = config.home-manager.users.${cfg.user} or { };
+  stacks = lib.filterAttrs (_: stack: stack.enable) (home.services.stackwarden.stacks or { });
+  ownedUnits =
+    pure.shippedNames
+    ++ lib.concatMap (stack: map (suffix: stack + suffix) pure.suffixes) (lib.attrNames stacks);
+
+  # Two definitions of one unit: the one in /etc would be shadowed, or take over when the other one goes.
+  sets = {
+    service = "services";
+    path = "paths";
+    timer = "timers";
+  };
+  twice = lib.filter (
+    unit:
+    let
+      parts = pure.units.nameParts unit;
+    in
+    config.systemd.user.${sets.${parts.type}} ? ${parts.stem}
+  ) ownedUnits;
+
+  secretName = stack: name: "stackwarden/${stack}/${name}";
+in
+{
+  options.services.stackwarden = {
+    enable = lib.mkEnableOption "what the host does for a user with Compose stacks";
+
+    package = mkOption {
+      type = types.package;
+      default = pkgs.stackwarden or (pkgs.callPackage ./package.nix { });
+      defaultText = literalExpression "pkgs.stackwarden";
+      example = literalExpression "inputs.stackwarden.packages.\${pkgs.system}.default";
+      description = "The package. The user's stacks have it by default.";
+    };
+
+    user = mkOption {
+      type = types.str;
+      example = "me";
+      description = "The user whose stacks they are. `home-manager.users.<user>` declares them.";
+    };
+
+    linger = mkOption {
+      type = types.bool;
+      default = true;
+      example = false;
+      description = "Whether the user's manager runs from boot on, and not only while the user is logged in.";
+    };
+
+    subordinateIds = mkOption {
+      type = types.bool;
+      default = true;
+      example = false;
+      description = ''
+        Whether the user gets subordinate ids, which rootless podman needs. They are not touched where
+        `users.users.<user>.subUidRanges` says what they are.
+      '';
+    };
+
+    secrets = mkOption {
+      type = types.attrsOf (
+        types.attrsOf (
+          types.submodule {
+            options = {
+              sopsFile = mkOption {
+                type = types.path;
+                example = literalExpression "./secrets/immich.env";
+                description = "The encrypted file, with all of the variables.";
+              };
+              format = mkOption {
+                type = types.enum [
+                  "dotenv"
+                  "binary"
+                ];
+                default = "dotenv";
+                example = "binary";
+                description = "The form of the encrypted file.";
+              };
+              fallback = mkOption {
+                type = types.nullOr types.str;
+                default = null;
+                example = "/home/me/secrets/immich.env";
+                description = "Where the stack looks while the file is not deployed: for a move from one place to another, and deprecated.";
+              };
+            };
+          }
+        )
+      );
+      default = { };
+      example = literalExpression "{ immich.env.sopsFile = ./secrets/immich.env; }";
+      description = ''
+        Secrets by stack and name. sops-nix deploys each for the user alone (owner, 0400), and it is one of the stack's
+        `environmentFiles`. A changed file restarts the stack at the next switch.
+      '';
+    };
+
+    managerCheck = mkOption {
+      type = types.bool;
+      default = true;
+      example = false;
+      description = ''
+        Whether the system's manager looks regularly whether the user's is up, lingering and freshly audited: what does
+        not run cannot say that it does not run.
+      '';
+    };
+
+    activationTimeout = mkOption {
+      type = own.timespan;
+      default = "30min";
+      example = "2h";
+      description = ''
+        How long Home Manager's activation of the user may take. It waits for stacks whose images have to be pulled; its
+        own 5 minutes would cut it off.
+      '';
+    };
+  };
+
+  config = lib.mkMerge [
+    (lib.mkIf cfg.enable {
+      users.users.${cfg.user} = {
+        linger = lib.mkIf cfg.linger (lib.mkDefault true);
+        autoSubUidGidRange = lib.mkIf (
+          cfg.subordinateIds && config.users.users.${cfg.user}.subUidRanges == [ ]
+        ) (lib.mkDefault true);
+      };
+
+      systemd = lib.mkMerge [
+        {
+          services."home-manager-${utils.escapeSystemdPath cfg.user}".serviceConfig.TimeoutStartSec =
+            lib.mkForce cfg.activationTimeout;
+        }
+        (lib.mkIf cfg.managerCheck {
+          packages = lib.mapAttrsToList (name: text: pkgs.writeTextDir "lib/systemd/system/${name}" text) (
+            pure.system "${lib.getBin cfg.package}/bin"
+          );
+          targets.timers.wants = [ "stack-manager@${cfg.user}.timer" ];
+        })
+      ];
+
+      assertions =
+        map (
+          unit:
+          let
+            parts = pure.units.nameParts unit;
+          in
+          {
+            assertion = false;
+            message = "systemd.user.${sets.${parts.type}}.${parts.stem} is defined in NixOS, and services.stackwarden of Home Manager's ${cfg.user} owns ${unit}: a unit has one owner; remove the one in NixOS, or rename the stack";
+          }
+        ) twice
+        ++ lib.optional (!options ? home-manager) {
+          assertion = false;
+          message = "services.stackwarden.user: ${cfg.user}'s stacks are declared in Home Manager, whose NixOS module is not imported";
+        }
+        ++ lib.optional (cfg.secrets != { } && !options ? sops) {
+          assertion = false;
+          message = "services.stackwarden.secrets needs the NixOS module of sops-nix";
+        };
+    })
+
+    (lib.optionalAttrs (options ? sops) {
+      sops.secrets = lib.mkIf cfg.enable (
+        lib.listToAttrs (
+          lib.concatLists (
+            lib.mapAttrsToList (
+              stack:
+              lib.mapAttrsToList (
+                name: secret:
+                lib.nameValuePair (secretName stack name) {
+                  inherit (secret) sopsFile format;
+                  # All of the file, and not one variable of it.
+                  key = "";
+                  owner = cfg.user;
+                  mode = "0400";
+                }
+              )
+            ) cfg.secrets
+          )
+        )
+      );
+    })
+
+    (lib.optionalAttrs (options ? home-manager) {
+      home-manager.users = lib.mkIf cfg.enable {
+        ${cfg.user} = {
+          imports = [ ./home-manager.nix ];
+          services.stackwarden = {
+            package = lib.mkDefault cfg.package;
+            stacks = lib.mapAttrs (stack: secrets: {
+              environmentFiles = lib.mapAttrsToList (name: secret: {
+                inherit (config.sops.secrets.${secretName stack name}) path;
+                inherit (secret) fallback;
+              }) secrets;
+              # What sops-nix restarts by itself are the system's units.
+              restartTriggers = lib.mapAttrsToList (
+                _: secret: builtins.hashFile "sha256" secret.sopsFile
+              ) secrets;
+            }) cfg.secrets;
+          };
+        };
+      };
+    })
+  ];
+}

@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# The NixOS module: what the host does for the user, and that no unit has two owners.
+
+# A user with one stack and a secret for it.
+NIXOS='{
+    services.stackwarden = { enable = true; user = "me"; secrets.web.env.sopsFile = nix + "/tests/examples/compose/web.yml"; };
+    home-manager.users.me.services.stackwarden = {
+        enable = true; stacks.web.composeFiles = [ (nix + "/tests/examples/compose/web.yml") ];
+    };
+}'
+nixos() { # MODULE…
+    evaluate "import (nix + \"/tests/report-nixos.nix\") { inherit nixpkgsLib; modules = [ $* ]; }"
+}
+host_is_set_up() {
+    local seen
+    seen=$(nixos "$NIXOS")
+    assert_json "$seen" '.failed == [] and .warnings == [] and .forced > 0'
+    assert_json "$seen" '.user.linger and .user.autoSubUidGidRange'
+    assert_json "$seen" '.activation == "30min"'
+    assert_json "$seen" '.secrets["stackwarden/web/env"] | .owner == "me" and .mode == "0400" and .format == "dotenv" and .key == ""'
+    assert_json "$seen" '.stacks.web.environmentFiles == [{ "path": "/run/secrets/stackwarden/web/env", "fallback": null }]'
+    assert_eq "$(jq -r '.stacks.web.restartTriggers[]' <<<"$seen")" \
+        "$(sha256sum "$LAB_REPO/nix/tests/examples/compose/web.yml" | cut -d' ' -f1)" 'hash of the encrypted file'
+}
+manager_is_checked() {
+    local seen unit
+    seen=$(nixos "$NIXOS")
+    assert_json "$seen" '.wants == ["stack-manager@me.timer"] and (.packages | length) == 2'
+    while IFS= read -r unit; do
+        assert_contains "$(jq -r '.packages[]' <<<"$seen")" "$unit"
+    done < <(grep -h '^Description=' "$LAB_REPO"/units/stack-manager@.*)
+    assert_lacks "$(jq -r '.packages[]' <<<"$seen")" @stackctl@
+    assert_json "$(nixos "$NIXOS" '{ services.stackwarden.managerCheck = false; }')" '.wants == [] and .packages == []'
+}
+what_the_user_says_stays() {
+    local seen
+    seen=$(nixos "$NIXOS" '{ users.users.me = { linger = false; subUidRanges = [ { startUid = 1; count = 2; } ]; }; }')
+    assert_json "$seen" '(.user.linger or .user.autoSubUidGidRange) | not'
+    assert_contains "$(jq -r '.warnings[]' <<<"$seen")" 'services.stackwarden.stacks.web.autoStart is set, but me does not linger'
+    assert_json "$(nixos "$NIXOS" '{ services.stackwarden.enable = false; }')" '.secrets == {} and .wants == [] and .user == null and .activation == "5m"'
+    assert_json "$(nixos "$NIXOS" '{ services.stackwarden.secrets.web.env.fallback = "/home/me/web.env"; }')" \
+        '.stacks.web.environmentFiles[0].fallback == "/home/me/web.env"'
+}
+two_owners() { # SET NAME UNIT
+    assert_contains "$(nixos "$NIXOS" "{ systemd.user.$1.\"$2\" = { }; }" | jq -r '.failed[]')" \
+        "systemd.user.$1.$2 is defined in NixOS, and services.stackwarden of Home Manager's me owns $3"
+}
+nixos_refuses() { # MODULE MESSAGE
+    assert_exit 1 nixos "$NIXOS" "$1"
+    assert_contains "$OUT" "$2"
+}
+
+check 'NixOS: lingering, subordinate ids, secrets, and time for the activation' host_is_set_up
+check 'NixOS: the manager is looked at from outside' manager_is_checked
+check 'NixOS: what is said otherwise stays' what_the_user_says_stays
+check 'NixOS: a unit of a stack has one owner' two_owners services web web.service
+check 'NixOS: an update unit has one owner' two_owners services web-update web-update.service
+check 'NixOS: a shipped unit has one owner' two_owners timers stack-audit stack-audit.timer
+check 'NixOS refuses: a secret without a file' nixos_refuses '{ services.stackwarden.secrets.web.other = { }; }' \
+    'services.stackwarden.secrets.web.other.sopsFile'
+check 'NixOS refuses: a secret of a stack that is not declared' nixos_refuses \
+    '{ services.stackwarden.secrets.nosuch.env.sopsFile = nix + "/tests/report-nixos.nix"; }' 'services.stackwarden.stacks.nosuch.composeFiles'
+check 'NixOS refuses: an unknown option' nixos_refuses '{ services.stackwarden.lingering = true; }' \
+    "services.stackwarden.lingering' does not exist"
