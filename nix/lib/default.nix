@@ -1,4 +1,4 @@
-# From a declaration to unit texts, without nixpkgs: what src/render.rs does, of the same templates. Builtins only.
+# From a declaration to unit texts, without nixpkgs: what src/render does, of the same templates. Builtins only.
 let
   inherit (builtins)
     attrNames
@@ -18,7 +18,7 @@ let
   templates = units.templates ../../units;
 
   # What a start may take beside the steps that have bounds of their own, and what compose may take to stop containers:
-  # as in src/render.rs.
+  # as in src/render/bounds.rs.
   startMargin = "60s";
   stopBound = "10min";
   alertMargin = "2min";

@@ -1,4 +1,4 @@
-# Values made fit for their place in a unit file, as in src/render.rs. Builtins only.
+# Values made fit for their place in a unit file, as in src/render/escape.rs. Builtins only.
 let
   inherit (builtins)
     concatStringsSep

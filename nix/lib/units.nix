@@ -1,4 +1,4 @@
-# The templates in units/, filled by the rules of src/render.rs and read into the attribute sets that Home Manager
+# The templates in units/, filled by the rules of src/render and read into the attribute sets that Home Manager
 # makes units of. Builtins only.
 let
   inherit (builtins)

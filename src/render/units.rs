@@ -1,13 +1,7 @@
-//! Unit texts: the templates in `units/`, filled. Nix fills the same files, so the rules are simple on purpose:
-//! `@name@` is replaced by a value that is already escaped for its place, and a line that sets nothing but an empty
-//! value is left out.
+//! The shipped units, and those of each stack.
 
 use std::collections::BTreeMap;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use thiserror::Error;
 
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
@@ -15,86 +9,29 @@ use crate::inventory::{Entry, Host, VerifyMode};
 use crate::names::{NameError, StackName, UnitName};
 use crate::seal;
 
+use super::bounds;
+use super::escape::{line, quoted, specifiers, url_path, word};
+use super::programs::Programs;
+use super::template::{Values, fill_lines};
+
 /// The shipped units, by file name: the single source of the unit texts.
 const SHIPPED: &[(&str, &str)] = &[
-    ("stack-alert@.service", include_str!("../units/stack-alert@.service")),
-    ("stack-audit.path", include_str!("../units/stack-audit.path")),
-    ("stack-audit.service", include_str!("../units/stack-audit.service")),
-    ("stack-audit.timer", include_str!("../units/stack-audit.timer")),
-    ("stack-audit-settle.service", include_str!("../units/stack-audit-settle.service")),
-    ("stack-update.service", include_str!("../units/stack-update.service")),
-    ("stack-update.timer", include_str!("../units/stack-update.timer")),
-    ("stack-verify@.service", include_str!("../units/stack-verify@.service")),
-    ("stack-watch@.path", include_str!("../units/stack-watch@.path")),
+    ("stack-alert@.service", include_str!("../../units/stack-alert@.service")),
+    ("stack-audit.path", include_str!("../../units/stack-audit.path")),
+    ("stack-audit.service", include_str!("../../units/stack-audit.service")),
+    ("stack-audit.timer", include_str!("../../units/stack-audit.timer")),
+    ("stack-audit-settle.service", include_str!("../../units/stack-audit-settle.service")),
+    ("stack-update.service", include_str!("../../units/stack-update.service")),
+    ("stack-update.timer", include_str!("../../units/stack-update.timer")),
+    ("stack-verify@.service", include_str!("../../units/stack-verify@.service")),
+    ("stack-watch@.path", include_str!("../../units/stack-watch@.path")),
 ];
 
 /// The units of one stack, by what follows its name.
 const OF_A_STACK: &[(&str, &str)] = &[
-    (".service", include_str!("../units/@stack@.service")),
-    ("-update.service", include_str!("../units/@stack@-update.service")),
+    (".service", include_str!("../../units/@stack@.service")),
+    ("-update.service", include_str!("../../units/@stack@-update.service")),
 ];
-
-/// What a start may take beside the steps that have bounds of their own: reading, checking, recording.
-const START_MARGIN: Duration = Duration::from_secs(60);
-
-/// What compose may take to stop containers: their `stop_grace_period`s, one after the other if they depend on
-/// each other. Compose's default grace is 10 s; databases are often given minutes.
-const STOP_BOUND: Duration = Duration::from_secs(10 * 60);
-
-/// What an alert may take beside its command, which is given its time once for another alert that comes first and once
-/// for each of two messages: the bus, the files, and three times the end of a command that does not end by itself.
-const ALERT_MARGIN: Duration = Duration::from_secs(2 * 60);
-
-/// The programs that units start, by absolute path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Programs {
-    /// `stackctl`.
-    pub stackctl: PathBuf,
-    /// `stack-audit`.
-    pub stack_audit: PathBuf,
-    /// `stack-update`.
-    pub stack_update: PathBuf,
-}
-
-impl Programs {
-    /// The programs beside this one.
-    ///
-    /// # Errors
-    /// The system does not tell where this program is, or systemd would start nothing from there.
-    pub fn beside_this_one() -> Result<Self, ProgramsError> {
-        let this = std::env::current_exe()?;
-        let programs = Self::in_directory(this.parent().unwrap_or(Path::new("/")));
-        // systemd.service(5) allows quoting in command lines; the manager still refuses such a path of a program.
-        if this.as_os_str().as_bytes().iter().any(|byte| b"\"'\\".contains(byte) || byte.is_ascii_control()) {
-            return Err(ProgramsError::Unstartable(programs.stackctl));
-        }
-        Ok(programs)
-    }
-
-    /// The programs in `directory`.
-    #[must_use]
-    pub fn in_directory(directory: &Path) -> Self {
-        Self {
-            stackctl: directory.join("stackctl"),
-            stack_audit: directory.join("stack-audit"),
-            stack_update: directory.join("stack-update"),
-        }
-    }
-}
-
-/// Why there are no programs for units to start.
-#[derive(Debug, Error)]
-pub enum ProgramsError {
-    /// The system does not tell.
-    #[error("cannot tell where this program is")]
-    Unknown(#[from] std::io::Error),
-    /// Every unit would be a bad setting.
-    #[error(
-        "{}: systemd starts no program whose path has quotes, backslashes or control characters in it; next: install the programs in another directory",
-        .0.display()
-    )]
-    Unstartable(PathBuf),
-}
 
 /// A unit text, ready to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,10 +110,10 @@ pub fn stack(
         ("description", line(&description)),
         ("requires_mounts", mounts.join(" ")),
         ("verify", verification(stack, entry.verify.mode)),
-        ("start_timeout", format!("{}s", start_bound(entry, host).as_secs())),
-        ("update_timeout", format!("{}s", update_bound(entry, host).as_secs())),
-        ("update_stop_timeout", format!("{}s", way_back(entry).as_secs())),
-        ("stop_timeout", format!("{}s", (STOP_BOUND + host.lock_wait.duration()).as_secs())),
+        ("start_timeout", format!("{}s", bounds::start(entry, host).as_secs())),
+        ("update_timeout", format!("{}s", bounds::update_bound(entry, host).as_secs())),
+        ("update_stop_timeout", format!("{}s", bounds::way_back(entry).as_secs())),
+        ("stop_timeout", format!("{}s", bounds::stop(host).as_secs())),
     ]);
     OF_A_STACK
         .iter()
@@ -217,52 +154,13 @@ fn verification(stack: &StackName, mode: VerifyMode) -> String {
     }
 }
 
-/// The longest that an apply can take by its own bounds.
-fn start_bound(entry: &Entry, host: &Host) -> Duration {
-    let gate = match entry.verify.mode {
-        VerifyMode::Gate => entry.verify.timeout.duration(),
-        VerifyMode::Detached | VerifyMode::Off => Duration::ZERO,
-    };
-    host.lock_wait.duration()
-        + entry.pull_timeout.duration()
-        + entry.startup_timeout.duration()
-        + gate
-        + START_MARGIN
-}
-
-/// The longest that an update can take by its own bounds: what another one left open is settled first, then the way
-/// there, then the way back.
-pub(crate) fn update_bound(entry: &Entry, host: &Host) -> Duration {
-    let hooks = |commands: &[Vec<String>]| {
-        entry.update.hook_timeout.duration() * u32::try_from(commands.len()).unwrap_or(u32::MAX)
-    };
-    let pull = entry.pull_timeout.duration();
-    let there = pull
-        + hooks(&entry.update.before)
-        + entry.startup_timeout.duration()
-        + entry.verify.timeout.duration();
-    host.lock_wait.duration() * 2 + (there + way_back(entry) + START_MARGIN) * 2
-}
-
-/// The longest that going back can take: images that were pruned are fetched again.
-fn way_back(entry: &Entry) -> Duration {
-    let commands = u32::try_from(entry.update.on_rollback.len()).unwrap_or(u32::MAX);
-    entry.pull_timeout.duration()
-        + entry.startup_timeout.duration()
-        + entry.verify.timeout.duration()
-        + entry.update.hook_timeout.duration() * commands
-        + START_MARGIN
-}
-
-type Values = BTreeMap<&'static str, String>;
-
 fn common(seal: &Path, host: &Host, programs: &Programs) -> Values {
     BTreeMap::from([
         ("seal", seal_link(seal)),
         ("path", quoted(&host.path)),
         ("stackctl", word(&programs.stackctl)),
         ("stack_audit", word(&programs.stack_audit)),
-        ("alert_timeout", format!("{}s", (host.alert.timeout.duration() * 3 + ALERT_MARGIN).as_secs())),
+        ("alert_timeout", format!("{}s", bounds::alert(host).as_secs())),
         ("stack_update", word(&programs.stack_update)),
     ])
 }
@@ -274,99 +172,6 @@ fn fill(name: UnitName, template: &str, values: &Values, made_from: &Sha256) -> 
     values.insert("token", token.clone());
     let marker = values.get("seal").map(|seal| marker_of(seal)).unwrap_or_default();
     RenderedUnit { name, text: fill_lines(template, &values), token, marker }
-}
-
-fn fill_lines(template: &str, values: &Values) -> String {
-    let mut text = String::with_capacity(template.len() * 2);
-    for line in template.lines() {
-        let filled = fill_line(line, values);
-        let sets_nothing =
-            filled != line && filled.split_once('=').is_some_and(|(_, value)| value.is_empty());
-        if !sets_nothing {
-            text.push_str(&filled);
-            text.push('\n');
-        }
-    }
-    text
-}
-
-/// Each placeholder is replaced once: what a value looks like does not matter.
-fn fill_line(line: &str, values: &Values) -> String {
-    let mut filled = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((before, after)) = rest.split_once('@') {
-        filled.push_str(before);
-        let known = after.split_once('@').and_then(|(name, next)| Some((values.get(name)?, next)));
-        rest = if let Some((value, next)) = known {
-            filled.push_str(value);
-            next
-        } else {
-            filled.push('@');
-            after
-        };
-    }
-    filled.push_str(rest);
-    filled
-}
-
-/// `%` introduces a specifier in every unit setting; systemd.unit(5).
-fn specifiers(text: &str) -> String {
-    text.replace('%', "%%")
-}
-
-/// What a link in `Documentation=` to a file in `directory` starts with, as the manager reports it.
-#[must_use]
-pub fn documentation(directory: &Path) -> String {
-    format!("file://{}/", url_path(directory))
-}
-
-/// A path as the path of a URL.
-fn url_path(path: &Path) -> String {
-    let mut url = String::new();
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => {
-                url.push(char::from(*byte));
-            }
-            other => url.push_str(&percent(*other)),
-        }
-    }
-    url
-}
-
-fn percent(byte: u8) -> String {
-    format!("%{byte:02X}")
-}
-
-/// A text to the end of its line. A backslash there would join the next line to it; the space that keeps it from that
-/// is not part of the value (systemd.syntax(7)).
-fn line(text: &str) -> String {
-    let end = if text.ends_with('\\') { " " } else { "" };
-    specifiers(text) + end
-}
-
-/// The inside of a double-quoted string in a unit file.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '"' => quoted.extend(['\\', c]),
-            c if c.is_ascii_control() => quoted.extend(["\\x".to_owned(), format!("{:02x}", u32::from(c))]),
-            c => quoted.push(c),
-        }
-    }
-    specifiers(&quoted)
-}
-
-fn is_plain(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ':' | ','))
-}
-
-/// A path as one word: the first of a command line, in which nothing else is expanded, or one of a list; quoted only
-/// where it must be.
-fn word(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    if is_plain(&text) { text.into_owned() } else { format!("\"{}\"", quoted(&text)) }
 }
 
 #[cfg(test)]
