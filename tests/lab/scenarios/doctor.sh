@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# alone: it uses up the inotify instances, which all machines have in common
 # What a host lacks is told, each lack with the command that mends it; here each thing is really missing once.
 
 # lacks ABOUT NEED [CODE]: exactly one thing is lacking, and the exit code says so; NEXT is the command that mends it.
