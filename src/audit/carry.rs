@@ -1,11 +1,12 @@
-//! What podman was not asked in this audit: what the last one found of it goes on, with its age.
+//! What podman was not asked in this audit: what the last one found of it goes on, with its age, unless its stack has
+//! been applied since, or its unit is no longer in the state that made it a finding.
 
 use std::collections::BTreeSet;
 
 use super::check::Check;
-use super::finding::Verdicts;
+use super::finding::{Finding, Verdicts};
 use super::report::Report;
-use super::running::Asked;
+use super::running::{Asked, Phase};
 use super::world::World;
 use crate::names::StackName;
 
@@ -41,14 +42,10 @@ pub(super) fn carry(verdicts: &mut Verdicts, last: Option<&Report>, world: Optio
             (Of::Stacks(busy), Some(stack)) => busy.contains(stack),
             (Of::Stacks(_), None) => false,
         };
-        if wanted {
-            let mut finding = finding.clone();
-            finding.as_of =
-                finding.as_of.or_else(|| Some(last.podman_asked.as_ref()?.clone())).or_else(|| {
-                    // podman did not answer then.
-                    Some(last.finished.clone())
-                });
-            verdicts.findings.push(finding);
+        // podman did not answer if nobody knows when it was asked.
+        let as_of = finding.as_of.as_ref().or(last.podman_asked.as_ref()).unwrap_or(&last.finished);
+        if wanted && world.is_none_or(|world| may_still_hold(finding, as_of, world)) {
+            verdicts.findings.push(Finding { as_of: Some(as_of.clone()), ..finding.clone() });
         }
     }
     if let Of::All = of {
@@ -57,4 +54,22 @@ pub(super) fn carry(verdicts: &mut Verdicts, last: Option<&Report>, world: Optio
     }
     verdicts.sort();
     asked
+}
+
+/// Whether a finding of then can be one of now: a stack that has been applied since is another one, and so is one
+/// whose unit has been started or stopped.
+fn may_still_hold(finding: &Finding, as_of: &str, world: &World) -> bool {
+    let Some(stack) = &finding.stack else { return true };
+    let applied = world.stacks.declared.get(stack).and_then(|seen| seen.applied.as_ref().ok()?.as_ref());
+    let time = |text: &str| humantime::parse_rfc3339(text).ok();
+    if applied.is_some_and(|applied| time(&applied.at) > time(as_of)) {
+        return false;
+    }
+    match finding.check {
+        Check::StackDown | Check::StackUnhealthy | Check::HealthTimerMissing => {
+            world.phase(stack) != Phase::Down
+        }
+        Check::ContainersUnowned => world.phase(stack) != Phase::Up,
+        _ => true,
+    }
 }

@@ -154,6 +154,8 @@ fn blockers(dirs: &Dirs, findings: &[Finding], declaration: &Declaration, world:
     let drifted = findings
         .iter()
         .filter(|finding| finding.state == State::OnDisk && finding.severity == Severity::Page)
+        // An env file or a project's name is nothing that a reload would load.
+        .filter(|finding| finding.check.is_decisive() || finding.check == Check::DependencyUnexpected)
         .map(|finding| format!("{} of {}", finding.check, finding.object()));
     let abandoned = findings
         .iter()
