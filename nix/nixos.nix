@@ -1,5 +1,5 @@
-# What NixOS itself does for the user whose stacks Home Manager declares: lingering, subordinate ids, secrets, and
-# time for the activation. The units belong to Home Manager.
+# What NixOS itself does for the user whose stacks Home Manager declares: lingering, subordinate ids, secrets, a look at
+# the user's manager from outside, and time for the activation. The units belong to Home Manager.
 {
   config,
   lib,
@@ -108,6 +108,16 @@ in
       '';
     };
 
+    managerCheck = mkOption {
+      type = types.bool;
+      default = true;
+      example = false;
+      description = ''
+        Whether the system's manager looks every 15 minutes whether the user's is up, lingering and freshly audited
+        (`stack-manager@<user>.timer`): what does not run cannot say that it does not run.
+      '';
+    };
+
     activationTimeout = mkOption {
       type = own.timespan;
       default = "30min";
@@ -128,8 +138,17 @@ in
         ) (lib.mkDefault true);
       };
 
-      systemd.services."home-manager-${utils.escapeSystemdPath cfg.user}".serviceConfig.TimeoutStartSec =
-        lib.mkForce cfg.activationTimeout;
+      systemd = {
+        services."home-manager-${utils.escapeSystemdPath cfg.user}".serviceConfig.TimeoutStartSec =
+          lib.mkForce cfg.activationTimeout;
+
+        # The units are the package's; NixOS does not look at what they say for an installation.
+        packages = lib.mkIf cfg.managerCheck [ cfg.package ];
+        targets.timers.wants = lib.mkIf cfg.managerCheck [ "stack-manager@${cfg.user}.timer" ];
+      };
+
+      environment.etc."systemd/catalog/stackwarden.catalog".source =
+        "${cfg.package}/lib/systemd/catalog/stackwarden.catalog";
 
       assertions =
         map (

@@ -12,6 +12,9 @@ in
   user = config.users.users.me or null;
   inherit (config.sops) secrets;
   activation = config.systemd.services.home-manager-me.serviceConfig.TimeoutStartSec;
+  systemPackages = map (package: package.name) config.systemd.packages;
+  wanted = config.systemd.targets.timers.wants or [ ];
+  etc = lib.attrNames config.environment.etc;
   stacks = lib.mapAttrs (_: stack: {
     inherit (stack) environmentFiles restartTriggers;
   }) (home.services.stackwarden.stacks or { });

@@ -21,6 +21,7 @@ in
       type = types.listOf types.str;
       default = [ ];
     };
+    environment.etc = anything;
     users.users = mkOption {
       type = types.attrsOf (
         types.submodule {

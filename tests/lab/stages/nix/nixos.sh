@@ -22,12 +22,20 @@ host_is_set_up() {
     assert_eq "$(jq -r '.stacks.web.restartTriggers[]' <<<"$seen")" \
         "$(sha256sum "$LAB_REPO/nix/tests/examples/compose/web.yml" | cut -d' ' -f1)" 'hash of the encrypted file'
 }
+manager_is_checked() {
+    local seen
+    seen=$(nixos "$NIXOS")
+    assert_json "$seen" '.wanted == ["stack-manager@me.timer"] and .systemPackages == ["stackwarden-1"]'
+    assert_json "$seen" '.etc == ["systemd/catalog/stackwarden.catalog"]'
+    assert_json "$(nixos "$NIXOS" '{ services.stackwarden.managerCheck = false; }')" '.wanted == [] and .systemPackages == []'
+}
 what_the_user_says_stays() {
     local seen
     seen=$(nixos "$NIXOS" '{ users.users.me = { linger = false; subUidRanges = [ { startUid = 1; count = 2; } ]; }; }')
     assert_json "$seen" '(.user.linger or .user.autoSubUidGidRange) | not'
     assert_contains "$(jq -r '.warnings[]' <<<"$seen")" 'services.stackwarden.stacks.web.autoStart is set, but me does not linger'
-    assert_json "$(nixos "$NIXOS" '{ services.stackwarden.enable = false; }')" '.secrets == {} and .user == null and .activation == "5m"'
+    assert_json "$(nixos "$NIXOS" '{ services.stackwarden.enable = false; }')" \
+        '.secrets == {} and .user == null and .activation == "5m" and .wanted == [] and .systemPackages == [] and .etc == []'
     assert_json "$(nixos "$NIXOS" '{ services.stackwarden.secrets.web.env.fallback = "/home/me/web.env"; }')" \
         '.stacks.web.environmentFiles[0].fallback == "/home/me/web.env"'
 }
@@ -41,6 +49,7 @@ nixos_refuses() { # MODULE MESSAGE
 }
 
 check 'NixOS: lingering, subordinate ids, secrets, and time for the activation' host_is_set_up
+check 'NixOS: the manager of the user is looked at from outside' manager_is_checked
 check 'NixOS: what is said otherwise stays' what_the_user_says_stays
 check 'NixOS: a unit of a stack has one owner' two_owners services web web.service
 check 'NixOS: an update unit has one owner' two_owners services web-update web-update.service
