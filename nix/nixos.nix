@@ -34,6 +34,10 @@ let
     config.systemd.user.${sets.${parts.type}} ? ${parts.stem}
   ) ownedUnits;
 
+  # Home Manager's activation is a service of the system, or of the user's manager.
+  asUser = config.home-manager.startAsUserService or false;
+  patience.serviceConfig.TimeoutStartSec = lib.mkForce cfg.activationTimeout;
+
   secretName = stack: name: "stackwarden/${stack}/${name}";
 in
 {
@@ -139,8 +143,8 @@ in
       };
 
       systemd = {
-        services."home-manager-${utils.escapeSystemdPath cfg.user}".serviceConfig.TimeoutStartSec =
-          lib.mkForce cfg.activationTimeout;
+        services."home-manager-${utils.escapeSystemdPath cfg.user}" = lib.mkIf (!asUser) patience;
+        user.services.home-manager = lib.mkIf asUser patience;
 
         # The units are the package's; NixOS does not look at what they say for an installation.
         packages = lib.mkIf cfg.managerCheck [ cfg.package ];
