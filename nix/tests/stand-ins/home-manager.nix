@@ -211,7 +211,13 @@ in
         '';
         linkGeneration = lib.hm.dag.entryAfter [ "writeBoundary" ] "linkGeneration";
         reloadSystemd = lib.hm.dag.entryAfter [ "linkGeneration" ] ''
-          reloadSystemd ${toString config.systemd.user.servicesStartTimeoutMs} ${lib.escapeShellArg "${configHome}/systemd/user"}
+          reloadSystemd ${
+            lib.escapeShellArgs [
+              (lib.getExe pkgs.sd-switch)
+              (toString config.systemd.user.servicesStartTimeoutMs)
+              "${configHome}/systemd/user"
+            ]
+          }
         '';
       };
       activationPackage = pkgs.runCommandLocal "home-manager-generation" { } ''
