@@ -58,22 +58,12 @@ in
       description = "The user whose stacks they are. `home-manager.users.<user>` declares them.";
     };
 
-    linger = mkOption {
-      type = types.bool;
-      default = true;
-      example = false;
-      description = "Whether the user's manager runs from boot on, and not only while the user is logged in.";
-    };
+    linger = own.flag true "Whether the user's manager runs from boot on, and not only while the user is logged in.";
 
-    subordinateIds = mkOption {
-      type = types.bool;
-      default = true;
-      example = false;
-      description = ''
-        Whether the user gets subordinate ids, which rootless podman needs. They are not touched where
-        `users.users.<user>.subUidRanges` says what they are.
-      '';
-    };
+    subordinateIds = own.flag true ''
+      Whether the user gets subordinate ids, which rootless podman needs. They are not touched where
+      `users.users.<user>.subUidRanges` says what they are.
+    '';
 
     secrets = mkOption {
       type = types.attrsOf (
@@ -94,12 +84,9 @@ in
                 example = "binary";
                 description = "The form of the encrypted file.";
               };
-              fallback = mkOption {
-                type = types.nullOr types.str;
-                default = null;
-                example = "/home/me/secrets/immich.env";
-                description = "Where the stack looks while the file is not deployed: for a move from one place to another, and deprecated.";
-              };
+              fallback =
+                own.optional types.str "/home/me/secrets/immich.env"
+                  "Where the stack looks while the file is not deployed: for a move from one place to another, and deprecated.";
             };
           }
         )
@@ -112,25 +99,15 @@ in
       '';
     };
 
-    managerCheck = mkOption {
-      type = types.bool;
-      default = true;
-      example = false;
-      description = ''
-        Whether the system's manager looks every 15 minutes whether the user's is up, lingering and freshly audited
-        (`stack-manager@<user>.timer`): what does not run cannot say that it does not run.
-      '';
-    };
+    managerCheck = own.flag true ''
+      Whether the system's manager looks every 15 minutes whether the user's is up, lingering and freshly audited
+      (`stack-manager@<user>.timer`): what does not run cannot say that it does not run.
+    '';
 
-    activationTimeout = mkOption {
-      type = own.timespan;
-      default = "30min";
-      example = "2h";
-      description = ''
-        How long Home Manager's activation of the user may take. It waits for stacks whose images have to be pulled; its
-        own 5 minutes would cut it off.
-      '';
-    };
+    activationTimeout = own.bound "30min" "2h" ''
+      How long Home Manager's activation of the user may take. It waits for stacks whose images have to be pulled; its
+      own 5 minutes would cut it off.
+    '';
   };
 
   config = lib.mkMerge [

@@ -129,15 +129,8 @@ let
     }) sorted.result;
 in
 {
+  imports = [ ./nixpkgs/nixos/modules/misc/assertions.nix ];
   options = {
-    assertions = mkOption {
-      type = types.listOf types.unspecified;
-      default = [ ];
-    };
-    warnings = mkOption {
-      type = types.listOf types.str;
-      default = [ ];
-    };
     systemd.user = {
       enable = mkOption {
         type = types.bool;

@@ -22,15 +22,8 @@ let
   };
 in
 {
+  imports = [ ./nixpkgs/nixos/modules/misc/assertions.nix ];
   options = {
-    assertions = mkOption {
-      type = types.listOf types.unspecified;
-      default = [ ];
-    };
-    warnings = mkOption {
-      type = types.listOf types.str;
-      default = [ ];
-    };
     environment.etc = anything;
     users.users = mkOption {
       type = types.attrsOf (
