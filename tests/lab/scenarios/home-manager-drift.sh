@@ -99,3 +99,7 @@ assert_contains "$OUT" "$HOME_IN/$owner/a.service.d/x.conf"
 user rm -r "$owner/a.service.d"
 switch one
 assert_green
+
+step 'a compose file that is not there is found when the generation is built'
+assert_exit 1 generation broken a=1 b.composeFiles='[ "/nix/store/nosuch/b.yml" ]'
+assert_contains "$OUT" 'services.stackwarden.stacks.b.composeFiles has /nix/store/nosuch/b.yml, which does not exist'
