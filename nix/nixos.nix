@@ -1,5 +1,5 @@
-# What NixOS itself does for the user whose stacks Home Manager declares: lingering, subordinate ids, secrets, and
-# time for the activation. The units belong to Home Manager.
+# What NixOS itself does for the user whose stacks Home Manager declares: lingering, subordinate ids, secrets, a look at
+# the user's manager from outside, and time for the activation. The units belong to Home Manager.
 {
   config,
   lib,
@@ -34,6 +34,10 @@ let
     config.systemd.user.${sets.${parts.type}} ? ${parts.stem}
   ) ownedUnits;
 
+  # Home Manager's activation is a service of the system, or of the user's manager.
+  asUser = config.home-manager.startAsUserService or false;
+  patience.serviceConfig.TimeoutStartSec = lib.mkForce cfg.activationTimeout;
+
   secretName = stack: name: "stackwarden/${stack}/${name}";
 in
 {
@@ -54,22 +58,12 @@ in
       description = "The user whose stacks they are. `home-manager.users.<user>` declares them.";
     };
 
-    linger = mkOption {
-      type = types.bool;
-      default = true;
-      example = false;
-      description = "Whether the user's manager runs from boot on, and not only while the user is logged in.";
-    };
+    linger = own.flag true "Whether the user's manager runs from boot on, and not only while the user is logged in.";
 
-    subordinateIds = mkOption {
-      type = types.bool;
-      default = true;
-      example = false;
-      description = ''
-        Whether the user gets subordinate ids, which rootless podman needs. They are not touched where
-        `users.users.<user>.subUidRanges` says what they are.
-      '';
-    };
+    subordinateIds = own.flag true ''
+      Whether the user gets subordinate ids, which rootless podman needs. They are not touched where
+      `users.users.<user>.subUidRanges` says what they are.
+    '';
 
     secrets = mkOption {
       type = types.attrsOf (
@@ -90,12 +84,9 @@ in
                 example = "binary";
                 description = "The form of the encrypted file.";
               };
-              fallback = mkOption {
-                type = types.nullOr types.str;
-                default = null;
-                example = "/home/me/secrets/immich.env";
-                description = "Where the stack looks while the file is not deployed: for a move from one place to another, and deprecated.";
-              };
+              fallback =
+                own.optional types.str "/home/me/secrets/immich.env"
+                  "Where the stack looks while the file is not deployed: for a move from one place to another, and deprecated.";
             };
           }
         )
@@ -108,15 +99,15 @@ in
       '';
     };
 
-    activationTimeout = mkOption {
-      type = own.timespan;
-      default = "30min";
-      example = "2h";
-      description = ''
-        How long Home Manager's activation of the user may take. It waits for stacks whose images have to be pulled; its
-        own 5 minutes would cut it off.
-      '';
-    };
+    managerCheck = own.flag true ''
+      Whether the system's manager looks every 15 minutes whether the user's is up, lingering and freshly audited
+      (`stack-manager@<user>.timer`): what does not run cannot say that it does not run.
+    '';
+
+    activationTimeout = own.bound "30min" "2h" ''
+      How long Home Manager's activation of the user may take. It waits for stacks whose images have to be pulled; its
+      own 5 minutes would cut it off.
+    '';
   };
 
   config = lib.mkMerge [
@@ -128,8 +119,17 @@ in
         ) (lib.mkDefault true);
       };
 
-      systemd.services."home-manager-${utils.escapeSystemdPath cfg.user}".serviceConfig.TimeoutStartSec =
-        lib.mkForce cfg.activationTimeout;
+      systemd = {
+        services."home-manager-${utils.escapeSystemdPath cfg.user}" = lib.mkIf (!asUser) patience;
+        user.services.home-manager = lib.mkIf asUser patience;
+
+        # The units are the package's; NixOS does not look at what they say for an installation.
+        packages = lib.mkIf cfg.managerCheck [ cfg.package ];
+        targets.timers.wants = lib.mkIf cfg.managerCheck [ "stack-manager@${cfg.user}.timer" ];
+      };
+
+      environment.etc."systemd/catalog/stackwarden.catalog".source =
+        "${cfg.package}/lib/systemd/catalog/stackwarden.catalog";
 
       assertions =
         map (

@@ -6,6 +6,9 @@ set -euo pipefail
 new=$1 old=$2
 units=${XDG_CONFIG_HOME#"$HOME/"}/systemd/user
 kept=$XDG_STATE_HOME/stackwarden/set-aside
+# What links lead to.
+new_files=$(readlink -e -- "$new/home-files")/$units
+old_files=$(readlink -e -- "$old/home-files" || true)/$units
 
 # The owned artifacts of a generation, below systemd/user: what carries one of our tokens.
 owned() { # GENERATION
@@ -37,7 +40,11 @@ look() { # RELATIVE
         case $target in
         "$NIX_STORE"/*-home-manager-files/*)
             # Home Manager replaces its own links, those of another generation too.
-            [ -e "$path" ] || echo "stackwarden: $path led to $target, where nothing is" >&2
+            if [ ! -e "$path" ]; then
+                echo "stackwarden: $path led to $target, where nothing is" >&2
+            elif [ "$target" != "$new_files/$1" ] && [ "$target" != "$old_files/$1" ]; then
+                echo "stackwarden: $path led to $target, of another generation" >&2
+            fi
             ;;
         *) set_aside "$path" "a link to $target" ;;
         esac

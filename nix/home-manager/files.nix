@@ -24,9 +24,17 @@ let
         "--inventory"
         inventory.${name}
       ];
+      # Those of other derivations are there only now.
+      present = file: ''
+        [ -f ${lib.escapeShellArg file} ] || {
+          echo ${lib.escapeShellArg "services.stackwarden.stacks.${name}.composeFiles has ${file}, which does not exist"} >&2
+          exit 1
+        }
+      '';
       sources = map (unit: config.xdg.configFile."systemd/user/${unit}".source) units;
     in
     pkgs.runCommandLocal "stackwarden-${name}.json" { } ''
+      ${lib.concatMapStrings present (declared.entries.${name}.compose.files or [ ])}
       ${program} render ${
         lib.escapeShellArgs (
           entry

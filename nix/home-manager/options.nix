@@ -116,104 +116,47 @@ in
     };
 
     update = {
-      enable = mkOption {
-        type = types.bool;
-        default = true;
-        example = false;
-        description = "Whether stacks are updated at the time below. `stack-update` by hand always works.";
-      };
-      onCalendar = mkOption {
-        type = types.nullOr types.str;
-        default = null;
-        example = "Sun 05:00";
-        description = "When, as in `OnCalendar=`; null for the shipped time, 04:00 every night.";
-      };
-      randomizedDelaySec = mkOption {
-        type = types.nullOr types.str;
-        default = null;
-        example = "10min";
-        description = "By how much this host's time is shifted; null for the shipped span.";
-      };
-      persistent = mkOption {
-        type = types.bool;
-        default = true;
-        example = false;
-        description = "Whether a run that was missed is made up for as soon as the manager is up again.";
-      };
-      concurrency = mkOption {
-        type = types.nullOr types.ints.positive;
-        default = null;
-        example = 4;
-        description = "How many stacks are updated at the same time; null for the program's own number, 2.";
-      };
+      enable = own.flag true "Whether stacks are updated at the time below. `stack-update` by hand always works.";
+      onCalendar =
+        own.optional types.str "Sun 05:00"
+          "When, as in `OnCalendar=`; null for the shipped time, 04:00 every night.";
+      randomizedDelaySec =
+        own.optional types.str "10min"
+          "By how much this host's time is shifted; null for the shipped span.";
+      persistent = own.flag true "Whether a run that was missed is made up for as soon as the manager is up again.";
+      concurrency =
+        own.optional types.ints.positive 4
+          "How many stacks are updated at the same time; null for the program's own number, 2.";
     };
 
     audit = {
-      enable = mkOption {
-        type = types.bool;
-        default = true;
-        example = false;
-        description = "Whether the auditor runs by itself. Without it nothing notices drift.";
-      };
-      onBootSec = mkOption {
-        type = types.nullOr types.str;
-        default = null;
-        example = "1min";
-        description = "When the first audit runs, after the start of the manager; null for the shipped span, 3 min.";
-      };
-      interval = mkOption {
-        type = types.nullOr types.str;
-        default = null;
-        example = "*:0/5";
-        description = "When it runs again, as in `OnCalendar=`; null for the shipped time, every quarter of an hour.";
-      };
-      watch = mkOption {
-        type = types.bool;
-        default = true;
-        example = false;
-        description = "Whether changes of unit files, inventory and seals start an audit at once.";
-      };
+      enable = own.flag true "Whether the auditor runs by itself. Without it nothing notices drift.";
+      onBootSec =
+        own.optional types.str "1min"
+          "When the first audit runs, after the start of the manager; null for the shipped span, 3 min.";
+      interval =
+        own.optional types.str "*:0/5"
+          "When it runs again, as in `OnCalendar=`; null for the shipped time, every quarter of an hour.";
+      watch = own.flag true "Whether changes of unit files, inventory and seals start an audit at once.";
       heal = {
-        reload = mkOption {
-          type = types.bool;
-          default = true;
-          example = false;
-          description = "Whether the auditor may reload the manager when everything on disk is declared.";
-        };
-        watchers = mkOption {
-          type = types.bool;
-          default = true;
-          example = false;
-          description = "Whether it may start a watcher that is dead.";
-        };
-        restoreLinks = mkOption {
-          type = types.bool;
-          default = false;
-          example = true;
-          description = "Whether it may put a replaced link of ours back, keeping what was there.";
-        };
+        reload = own.flag true "Whether the auditor may reload the manager when everything on disk is declared.";
+        watchers = own.flag true "Whether it may start a watcher that is dead.";
+        restoreLinks = own.flag false "Whether it may put a replaced link of ours back, keeping what was there.";
       };
     };
 
-    alert.command = mkOption {
-      type = types.nullOr own.command;
-      default = null;
-      example = literalExpression ''[ "''${pkgs.curl}/bin/curl" "--data-binary" "@-" "https://ntfy.example.org/stacks" ]'';
-      description = ''
-        A program and its arguments that is told what is new, as JSON on its standard input. null: the journal alone.
-      '';
-    };
+    alert.command =
+      own.optional own.command
+        (literalExpression ''[ "''${pkgs.curl}/bin/curl" "--data-binary" "@-" "https://ntfy.example.org/stacks" ]'')
+        ''
+          A program and its arguments that is told what is new, as JSON on its standard input. null: the journal alone.
+        '';
 
     ownership = {
-      force = mkOption {
-        type = types.bool;
-        default = true;
-        example = false;
-        description = ''
-          Whether a switch puts an owned unit file and an owned `.wants` link back whatever lies there. What lay there
-          is kept in `$XDG_STATE_HOME/stackwarden/set-aside`. Without it such a file stops the switch.
-        '';
-      };
+      force = own.flag true ''
+        Whether a switch puts an owned unit file and an owned `.wants` link back whatever lies there. What lay there
+        is kept in `$XDG_STATE_HOME/stackwarden/set-aside`. Without it such a file stops the switch.
+      '';
       check = mkOption {
         type = types.enum [
           "error"
@@ -227,12 +170,9 @@ in
           when the user manager cannot be asked: fail, say so, or not look.
         '';
       };
-      wait = mkOption {
-        type = own.timespan;
-        default = "60s";
-        example = "5min";
-        description = "How long a switch waits for a user manager that is starting. Home Manager would skip its reload.";
-      };
+      wait =
+        own.bound "60s" "5min"
+          "How long a switch waits for a user manager that is starting. Home Manager would skip its reload.";
     };
   };
 }

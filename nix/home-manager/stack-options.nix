@@ -19,12 +19,7 @@ let
 in
 {
   options = {
-    enable = mkOption {
-      type = types.bool;
-      default = true;
-      example = false;
-      description = "Whether the stack is declared. A switch to a declaration without it stops its containers.";
-    };
+    enable = own.flag true "Whether the stack is declared. A switch to a declaration without it stops its containers.";
     description = mkOption {
       type = types.str;
       default = "";
@@ -115,24 +110,13 @@ in
         Starting at boot needs lingering (`loginctl enable-linger`, or `users.users.<name>.linger` on NixOS).
       '';
     };
-    startupTimeout = mkOption {
-      type = own.timespan;
-      default = "120s";
-      example = "10min";
-      description = "Bound for starting the containers, images pulled already.";
-    };
-    pullTimeout = mkOption {
-      type = own.timespan;
-      default = "30min";
-      example = "2h";
-      description = "Bound for pulling images that are missing.";
-    };
-    staleHealthAfter = mkOption {
-      type = types.nullOr own.timespan;
-      default = null;
-      example = "15min";
-      description = "Recreate, at the next start, containers that stay unhealthy for longer; null never does.";
-    };
+    startupTimeout =
+      own.bound "120s" "10min"
+        "Bound for starting the containers, images pulled already.";
+    pullTimeout = own.bound "30min" "2h" "Bound for pulling images that are missing.";
+    staleHealthAfter =
+      own.optional own.timespan "15min"
+        "Recreate, at the next start, containers that stay unhealthy for longer; null never does.";
     verify = {
       mode = mkOption {
         type = types.enum [
@@ -147,32 +131,12 @@ in
           applications; inside the start of its unit, which then fails unless the stack is up; or never.
         '';
       };
-      timeout = mkOption {
-        type = own.timespan;
-        default = "60s";
-        example = "5min";
-        description = "Bound for the verdict.";
-      };
-      stableFor = mkOption {
-        type = own.timespan;
-        default = "5s";
-        example = "30s";
-        description = "How long a container without a health check must have run.";
-      };
+      timeout = own.bound "60s" "5min" "Bound for the verdict.";
+      stableFor = own.bound "5s" "30s" "How long a container without a health check must have run.";
     };
     update = {
-      enable = mkOption {
-        type = types.bool;
-        default = true;
-        example = false;
-        description = "Whether the stack is part of the nightly update.";
-      };
-      rollback = mkOption {
-        type = types.bool;
-        default = true;
-        example = false;
-        description = "Whether an update that fails its verification is undone.";
-      };
+      enable = own.flag true "Whether the stack is part of the nightly update.";
+      rollback = own.flag true "Whether an update that fails its verification is undone.";
       before = mkOption {
         type = types.listOf own.command;
         default = [ ];
@@ -185,18 +149,8 @@ in
         example = literalExpression ''[ [ "/home/me/bin/restore-dump" ] ]'';
         description = "Commands that run after an update was undone.";
       };
-      hookTimeout = mkOption {
-        type = own.timespan;
-        default = "10min";
-        example = "1h";
-        description = "Bound for each of these commands.";
-      };
-      keep = mkOption {
-        type = types.bool;
-        default = true;
-        example = false;
-        description = "Whether images stay that no pinned set needs any more.";
-      };
+      hookTimeout = own.bound "10min" "1h" "Bound for each of these commands.";
+      keep = own.flag true "Whether images stay that no pinned set needs any more.";
     };
     restartTriggers = mkOption {
       type = types.listOf (types.either types.package types.str);

@@ -1,7 +1,7 @@
-# The types of our options that nixpkgs does not have.
+# The types, and the kinds, of our options that nixpkgs does not have.
 { lib }:
 let
-  inherit (lib) types;
+  inherit (lib) mkOption types;
   pure = import ../lib;
 
   primitive = types.oneOf [
@@ -12,6 +12,32 @@ let
   ];
 in
 rec {
+  # An option that is on or off.
+  flag =
+    default: description:
+    mkOption {
+      type = types.bool;
+      inherit default description;
+      example = !default;
+    };
+
+  # An option that may be left to somebody else.
+  optional =
+    type: example: description:
+    mkOption {
+      type = types.nullOr type;
+      default = null;
+      inherit example description;
+    };
+
+  # A bound.
+  bound =
+    default: example: description:
+    mkOption {
+      type = timespan;
+      inherit default example description;
+    };
+
   timespan = types.addCheck types.str pure.timespan.valid // {
     description = ''time span, such as "90s" or "1h 30min"'';
   };
@@ -50,17 +76,14 @@ rec {
       (
         types.submodule {
           options = {
-            path = lib.mkOption {
+            path = mkOption {
               type = types.either types.str types.path;
               example = "/run/secrets/immich.env";
               description = "The file, by its absolute path. It must not be in the Nix store, which everybody can read.";
             };
-            fallback = lib.mkOption {
-              type = types.nullOr types.str;
-              default = null;
-              example = "/run/user/1000/secrets/immich.env";
-              description = "Where to look if it is missing: for a move from one place to another, and deprecated.";
-            };
+            fallback =
+              optional types.str "/run/user/1000/secrets/immich.env"
+                "Where to look if it is missing: for a move from one place to another, and deprecated.";
           };
         }
       );

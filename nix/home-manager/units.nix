@@ -74,7 +74,7 @@ let
           X-Restart-Triggers = [
             (builtins.hashString "sha256" (builtins.toJSON declared.entries.${name}))
           ]
-          ++ map (secret: secret.sopsFileHash) secrets
+          ++ map (secret: builtins.hashFile "sha256" secret.sopsFile) secrets
           ++ map toString stack.restartTriggers;
         };
         Install.WantedBy = lib.mkIf (stack.autoStart != true) (

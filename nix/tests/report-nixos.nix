@@ -11,7 +11,13 @@ in
   warnings = config.warnings ++ lib.optionals (home != null) home.warnings;
   user = config.users.users.me or null;
   inherit (config.sops) secrets;
-  activation = config.systemd.services.home-manager-me.serviceConfig.TimeoutStartSec;
+  activation = map (service: service.serviceConfig.TimeoutStartSec or null) [
+    (config.systemd.services.home-manager-me or { })
+    (config.systemd.user.services.home-manager or { })
+  ];
+  systemPackages = map (package: package.name) config.systemd.packages;
+  wanted = config.systemd.targets.timers.wants or [ ];
+  etc = lib.attrNames config.environment.etc;
   stacks = lib.mapAttrs (_: stack: {
     inherit (stack) environmentFiles restartTriggers;
   }) (home.services.stackwarden.stacks or { });

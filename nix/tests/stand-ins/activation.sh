@@ -63,7 +63,7 @@ linkGeneration() {
     done < <(each_file "$newGenPath")
 }
 
-reloadSystemd() { # TIMEOUT UNITS
+reloadSystemd() { # SD_SWITCH TIMEOUT UNITS
     local status old=()
     export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/run/user/$(id -u)}
     status=$(systemctl --user is-system-running 2>&1 || true)
@@ -71,7 +71,7 @@ reloadSystemd() { # TIMEOUT UNITS
     running | degraded) ;;
     *) echo 'User systemd daemon not running. Skipping reload.'; return ;;
     esac
-    [[ ! -v oldGenPath ]] || old=(--old-units "$oldGenPath/home-files/$2")
+    [[ ! -v oldGenPath ]] || old=(--old-units "$oldGenPath/home-files/$3")
     [ ${#old[@]} = 0 ] || [ -e "${old[1]}" ] || old=()
-    "$SD_SWITCH" ${DRY_RUN:+--dry-run} --timeout "$1" "${old[@]}" --new-units "$newGenPath/home-files/$2"
+    "$1" ${DRY_RUN:+--dry-run} --timeout "$2" "${old[@]}" --new-units "$newGenPath/home-files/$3"
 }

@@ -129,15 +129,8 @@ let
     }) sorted.result;
 in
 {
+  imports = [ ./nixpkgs/nixos/modules/misc/assertions.nix ];
   options = {
-    assertions = mkOption {
-      type = types.listOf types.unspecified;
-      default = [ ];
-    };
-    warnings = mkOption {
-      type = types.listOf types.str;
-      default = [ ];
-    };
     systemd.user = {
       enable = mkOption {
         type = types.bool;
@@ -211,7 +204,13 @@ in
         '';
         linkGeneration = lib.hm.dag.entryAfter [ "writeBoundary" ] "linkGeneration";
         reloadSystemd = lib.hm.dag.entryAfter [ "linkGeneration" ] ''
-          reloadSystemd ${toString config.systemd.user.servicesStartTimeoutMs} ${lib.escapeShellArg "${configHome}/systemd/user"}
+          reloadSystemd ${
+            lib.escapeShellArgs [
+              (lib.getExe pkgs.sd-switch)
+              (toString config.systemd.user.servicesStartTimeoutMs)
+              "${configHome}/systemd/user"
+            ]
+          }
         '';
       };
       activationPackage = pkgs.runCommandLocal "home-manager-generation" { } ''

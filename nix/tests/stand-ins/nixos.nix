@@ -1,10 +1,20 @@
-# A stand-in for the part of NixOS, and of the NixOS modules of Home Manager and sops-nix, that the module touches.
-{ lib, pkgs, ... }@arguments:
+# A stand-in for the part of NixOS that the module touches, and those of Home Manager and sops-nix.
+{ lib, ... }:
 let
   inherit (lib) mkOption types;
   anything = mkOption {
     type = types.attrsOf types.anything;
     default = { };
+  };
+  text =
+    default:
+    mkOption {
+      type = types.str;
+      inherit default;
+    };
+  packages = mkOption {
+    type = types.listOf types.package;
+    default = [ ];
   };
   flag = mkOption {
     type = types.bool;
@@ -12,27 +22,28 @@ let
   };
 in
 {
+  imports = [ ./nixpkgs/nixos/modules/misc/assertions.nix ];
   options = {
-    assertions = mkOption {
-      type = types.listOf types.unspecified;
-      default = [ ];
-    };
-    warnings = mkOption {
-      type = types.listOf types.str;
-      default = [ ];
-    };
+    environment.etc = anything;
     users.users = mkOption {
       type = types.attrsOf (
-        types.submodule {
-          options = {
-            linger = flag;
-            autoSubUidGidRange = flag;
-            subUidRanges = mkOption {
-              type = types.listOf types.attrs;
-              default = [ ];
+        types.submodule (
+          { name, ... }:
+          {
+            options = {
+              inherit packages;
+              linger = flag;
+              autoSubUidGidRange = flag;
+              subUidRanges = mkOption {
+                type = types.listOf types.attrs;
+                default = [ ];
+              };
+              name = text name;
+              home = text "/home/${name}";
+              group = text "users";
             };
-          };
-        }
+          }
+        )
       );
       default = { };
     };
@@ -42,12 +53,14 @@ in
         paths = anything;
         timers = anything;
       };
-      packages = mkOption {
-        type = types.listOf types.package;
-        default = [ ];
-      };
+      inherit packages;
       services = mkOption {
-        type = types.attrsOf (types.submodule { options.serviceConfig = anything; });
+        type = types.attrsOf (
+          types.submodule {
+            freeformType = types.attrsOf types.anything;
+            options.serviceConfig = anything;
+          }
+        );
         default = { };
       };
       targets = mkOption {
@@ -62,46 +75,5 @@ in
         default = { };
       };
     };
-    sops.secrets = mkOption {
-      type = types.attrsOf (
-        types.submodule (
-          { name, ... }:
-          {
-            options = lib.genAttrs [ "format" "key" "mode" "owner" ] (_: mkOption { type = types.str; }) // {
-              sopsFile = mkOption { type = types.path; };
-              path = mkOption {
-                type = types.str;
-                default = "/run/secrets/${name}";
-              };
-            };
-          }
-        )
-      );
-      default = { };
-    };
-    home-manager.users = mkOption {
-      type = types.attrsOf (
-        types.submoduleWith {
-          specialArgs = {
-            inherit pkgs;
-            lib = import ./lib.nix lib;
-            osConfig = arguments.config;
-          };
-          modules = [
-            ./home-manager.nix
-            (
-              { name, ... }:
-              {
-                home.username = name;
-              }
-            )
-          ];
-        }
-      );
-      default = { };
-    };
   };
-
-  # As Home Manager's module has it.
-  config.systemd.services.home-manager-me.serviceConfig.TimeoutStartSec = "5m";
 }

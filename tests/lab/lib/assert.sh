@@ -73,7 +73,8 @@ assert_exit() {
 }
 # assert_json TEXT FILTER [WHAT]: the jq filter is true of it.
 assert_json() {
-    jq -e "$2" >/dev/null <<<"$1" || fail "${3:-JSON}: not so: $2"$'\n'"$1"
+    # Slurped, because of nothing at all jq 1.6 says that it is true.
+    jq --slurp --exit-status "length > 0 and (.[-1] | ($2))" >/dev/null <<<"$1" || fail "${3:-JSON}: not so: $2"$'\n'"$1"
 }
 # wait_until SECONDS CMD…: tries again until it succeeds; a failed assertion in it is only a "not yet".
 # Afterwards WAITED holds the milliseconds it took.

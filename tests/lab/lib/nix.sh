@@ -65,6 +65,19 @@ nix_sources_in() {
     root install -d -o "$LAB_USER" -g "$LAB_USER" /nix /nix/var /nix/var/nix /nix/store
 }
 
+# Where checkouts are given: Home Manager's own modules, with the `lib` of a nixpkgs that fits them, and sops-nix' own, in
+# the place of the stand-ins. REAL is then what nix/tests/evaluate.nix is to be given, REAL_NIXOS what evaluate-nixos.nix is.
+REAL='' REAL_NIXOS=''
+checkouts_in() {
+    [ -n "${STACKWARDEN_HOME_MANAGER:-}" ] || return 0
+    copy_in "$STACKWARDEN_HOME_MANAGER" real/home-manager
+    copy_in "${STACKWARDEN_NIXPKGS_LIB:?the lib directory of a nixpkgs that fits the Home Manager}" real/lib
+    REAL="nixpkgsLib = $HOME_IN/real/lib; homeManager = $HOME_IN/real/home-manager;" REAL_NIXOS=$REAL
+    [ -n "${STACKWARDEN_SOPS_NIX:-}" ] || return 0
+    copy_in "$STACKWARDEN_SOPS_NIX" real/sops-nix
+    REAL_NIXOS+=" sopsNix = $HOME_IN/real/sops-nix;"
+}
+
 # evaluate EXPRESSION: JSON, without a store. $nixpkgsLib is in scope.
 evaluate() {
     user nix-instantiate --eval --strict --json --store dummy:// --expr "let nixpkgsLib = $HOME_IN/lib; nix = $HOME_IN/src/nix; in $1"

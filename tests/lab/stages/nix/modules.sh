@@ -29,9 +29,7 @@ golden() { # EXAMPLE
 without_token() { sed -E 's/#[0-9a-f]{16} /# /'; }
 real_units() { # EXAMPLE
     local seen directory=$LAB_REPO/nix/tests/golden/$1 unit
-    seen=$(user nix-instantiate --eval --strict --json --store dummy:// --expr "(import $HOME_IN/src/nix/tests/report.nix {
-        nixpkgsLib = $HOME_IN/real/lib; homeManager = $HOME_IN/real/home-manager;
-        modules = [ $HOME_IN/src/nix/tests/examples/$1.nix ]; }).texts")
+    seen=$(evaluate "(import (nix + \"/tests/report.nix\") { $REAL modules = [ (nix + \"/tests/examples/$1.nix\") ]; }).texts")
     assert_eq "$(jq -r 'keys[]' <<<"$seen")" "$(ls "$directory")" 'names of the units'
     for unit in "$directory"/*; do
         assert_eq "$(jq -j --arg unit "$(basename "$unit")" '.[$unit]' <<<"$seen" | without_token)" \
@@ -67,6 +65,17 @@ activation_is_sound() { # EXAMPLE
     shellcheck "$RUN/activation.sh"
 }
 
+# A secret that sops-nix deploys from Home Manager: the unit waits for it, and a changed file restarts it.
+sops_is_waited_for() { # ARGUMENTS MODULES
+    local seen
+    seen=$(evaluate "(import (nix + \"/tests/report.nix\") { $1 modules = [ $2 (nix + \"/tests/examples/minimal.nix\") ({ config, ... }: {
+        sops.secrets.env.sopsFile = nix + \"/tests/examples/compose/web.yml\";
+        services.stackwarden.stacks.web.environmentFiles = [ config.sops.secrets.env.path ]; }) ]; }).texts.\"web.service\"" | jq -r .)
+    assert_contains "$seen" $'\nAfter=sops-nix.service\n'
+    assert_contains "$seen" $'\nWants=sops-nix.service\n'
+    assert_contains "$seen" "X-Restart-Triggers=$(sha256sum "$LAB_REPO/nix/tests/examples/compose/web.yml" | cut -d' ' -f1)"
+}
+
 for example in "$LAB_REPO"/nix/tests/examples/*.nix; do
     example=$(basename "$example" .nix)
     check "example $example: its units are the golden ones" golden "$example"
@@ -76,11 +85,15 @@ done
 check 'without ownership nothing is forced, and nothing is asked at the end' nothing_is_forced
 check 'what is not enabled leaves no trace' disabled_is_nothing
 
-if [ -n "${STACKWARDEN_HOME_MANAGER:-}" ]; then
-    copy_in "$STACKWARDEN_HOME_MANAGER" real/home-manager
-    copy_in "${STACKWARDEN_NIXPKGS_LIB:?the lib directory of a nixpkgs that fits the Home Manager}" real/lib
+check "a secret of Home Manager's sops-nix is waited for" sops_is_waited_for 'inherit nixpkgsLib;' '(nix + "/tests/stand-ins/sops.nix")'
+
+if [ -n "$REAL" ]; then
     for example in "$LAB_REPO"/nix/tests/examples/*.nix; do
         example=$(basename "$example" .nix)
         check "example $example: the real Home Manager makes the same units" real_units "$example"
     done
+fi
+if [ -n "${STACKWARDEN_SOPS_NIX:-}" ]; then
+    check "a secret of Home Manager's real sops-nix is waited for" sops_is_waited_for "$REAL" \
+        "$HOME_IN/real/sops-nix/modules/home-manager/sops.nix (nix + \"/tests/real-sops.nix\")"
 fi

@@ -1,4 +1,4 @@
-# What Home Manager takes from nixpkgs beside its lib.
+# What Home Manager takes from nixpkgs beside its lib, and NixOS has too.
 { lib, ... }:
 {
   options = {
