@@ -6,7 +6,8 @@ use super::finding::Verdicts;
 use super::watches;
 use super::world::World;
 use super::{
-    containers, dependencies, drop_ins, enablement, fragment, host, inputs, observed, secrets, units, updates,
+    containers, dependencies, drop_ins, enablement, fragment, host, inputs, observed, programs, secrets,
+    units, updates,
 };
 use crate::dirs::Dirs;
 use crate::systemd::settings::specifier::Context;
@@ -36,6 +37,7 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
         units::judge(seen, dirs, verdicts);
         fragment::judge(seen, world, dirs, verdicts);
         drop_ins::judge(seen, world, dirs, verdicts);
+        programs::judge(seen, world, &context, verdicts);
         dependencies::judge(seen, declaration, world, dirs, verdicts);
         enablement::judge(seen, world, dirs, verdicts);
         judgement.pending.extend(definition::judge(seen, world, dirs, &context, verdicts));

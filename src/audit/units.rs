@@ -5,7 +5,7 @@ use super::finding::{Finding, State, Verdicts, typed};
 use super::world::Seen;
 use crate::dirs::Dirs;
 use crate::systemd::loaded::LoadedUnit;
-use crate::systemd::search_path::{DiskState, NotFound};
+use crate::systemd::search_path::{CopyKind, DiskState, Link, LinkRole, NotFound};
 use crate::systemd::words::{ActiveState, LoadState};
 
 /// The template of the units that verify stacks after their start.
@@ -18,7 +18,7 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     let path = seen.resolution.winner().map_or_else(|| owned.clone(), |copy| copy.path.clone());
 
     let missing_on_disk = match &seen.resolution.state {
-        DiskState::NotFound(reason) => Some(describe(reason)),
+        DiskState::NotFound(reason) => Some(skipped(seen).unwrap_or_else(|| describe(reason))),
         DiskState::Error { path, file_type } => Some(format!("{} is a {file_type}", path.display())),
         DiskState::Loaded | DiskState::LoadedWithoutFile | DiskState::Masked => None,
     };
@@ -53,7 +53,11 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
                 about(Check::UnitMasked, State::OnDisk)
                     .at(&path)
                     .expected("a unit file with content", seen_text)
-                    .next(if path == owned { repair.clone() } else { format!("rm {}", typed(&path)) }),
+                    .next(if path == owned && !seen.declared.sealed_as_template {
+                        repair.clone()
+                    } else {
+                        format!("rm {}", typed(&path))
+                    }),
             )
         } else if load_state == Some(&LoadState::Masked) {
             Some(
@@ -112,6 +116,16 @@ pub(crate) fn failure(unit: &LoadedUnit) -> String {
     let result = unit.result.as_deref().unwrap_or("unknown");
     let status = unit.exec_main_status.map_or_else(String::new, |status| format!(", exit status {status}"));
     format!("failed{since}: {result}{status}")
+}
+
+/// A link that systemd takes no notice of, and why: to itself, to a unit of another type, …
+fn skipped(seen: &Seen) -> Option<String> {
+    seen.resolution.copies.iter().find_map(|copy| match &copy.kind {
+        CopyKind::Link(Link { role: LinkRole::Skipped(problem), .. }) if copy.name == seen.name => {
+            Some(format!("systemd skips the link {}: {problem}", copy.path.display()))
+        }
+        _ => None,
+    })
 }
 
 fn describe(reason: &NotFound) -> String {
