@@ -11,6 +11,7 @@ use super::declaration::Declaration;
 use super::finding::Finding;
 use super::heal::{self, Action};
 use super::judge::judge;
+use super::repairs::Repairs;
 use super::report::{Report, Trigger};
 use super::running::{Ask, Stacks};
 use super::settle::{AUDIT, Looked, Seen};
@@ -35,8 +36,8 @@ const ROUNDS: u32 = 8;
 /// than the unit's own timeout (5 min).
 const ANOTHER_AUDIT: Duration = Duration::from_secs(150);
 
-/// What is asked of one audit.
-#[derive(Debug, Clone)]
+/// What is asked of one audit; by default all that a person's can do without podman.
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// What started it.
     pub trigger: Trigger,
@@ -80,6 +81,7 @@ impl Trigger {
 pub struct Audit {
     /// What it found and did.
     pub report: Report,
+    repairs: Repairs,
     is_last_word: bool,
     looked: Option<Looked>,
     last: Option<Seen>,
@@ -132,9 +134,9 @@ pub fn audit(dirs: &Dirs, options: &Options) -> Result<Audit, LockError> {
     let Work { last, mut notes, .. } = work;
     // What a command has just changed needs a reload: that is no repair.
     let counts = !options.dry_run && !options.changed;
-    look_back(dirs, counts, &declaration, &mut outcome, &mut notes);
+    let repairs = look_back(dirs, counts, &declaration, &mut outcome, &mut notes);
     let report = report(options, trigger, started, &declaration, outcome, notes);
-    Ok(Audit { report, is_last_word: options.is_last_word(), looked, last, _alone: alone })
+    Ok(Audit { report, repairs, is_last_word: options.is_last_word(), looked, last, _alone: alone })
 }
 
 impl Audit {
@@ -147,7 +149,7 @@ impl Audit {
         if !self.is_last_word {
             return Ok(());
         }
-        state::store(dirs, &self.report)?;
+        state::store(dirs, &self.report, &self.repairs)?;
         match &self.looked {
             Some(looked) => Seen::leave(dirs, self.last.as_ref(), looked, true),
             None => Ok(()),

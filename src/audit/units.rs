@@ -69,9 +69,6 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
             None
         },
     );
-    let unusable = load_state.is_some_and(|state| {
-        !matches!(state, LoadState::Loaded | LoadState::NotFound | LoadState::Masked | LoadState::Merged)
-    });
     verdicts.record(
         Check::UnitLoadError,
         match &seen.loaded {
@@ -81,7 +78,7 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
                     .expected("the manager's answer about the unit", crate::error::chain(error))
                     .next(format!("systemctl --user status {}", seen.name)),
             ),
-            Some(Ok(unit)) if unusable => {
+            Some(Ok(unit)) if unit.load_state.is_unusable() => {
                 let reason =
                     unit.load_error.as_ref().map_or("no reason given", |error| error.message.as_str());
                 Some(

@@ -160,8 +160,6 @@ impl World {
         let Answers { manager: state, listed, .. } = &world.answers;
         world.observed =
             observed::look(dirs, &declaration.observed, &world.search_path, manager, state, listed);
-        let nowhere: Vec<UnitName> = world.active_without_a_file().cloned().collect();
-        world.answers.loaded = manager.observe(&nowhere, Detail::Unit);
         Ok(world)
     }
 
@@ -276,7 +274,8 @@ fn without_file(
             && !has_file(name)
             && !name.template().is_some_and(|template| has_file(&template))
     };
-    let loaded = listed.units.iter().filter(|(_, unit)| unit.load_state == LoadState::Loaded);
+    let read = |state: &LoadState| *state == LoadState::Loaded || state.is_unusable();
+    let loaded = listed.units.iter().filter(|(_, unit)| read(&unit.load_state));
     loaded.map(|(name, _)| name).filter(ours).cloned().collect()
 }
 
