@@ -12,7 +12,7 @@ use super::world::{Seen, World};
 use crate::dirs::Dirs;
 use crate::names::UnitName;
 use crate::render;
-use crate::seal::Seal;
+use crate::seal::{self, Seal};
 use crate::systemd::search_path::{DiskState, FileEnd, NotFound, Resolution};
 use crate::systemd::words::ActiveState;
 
@@ -177,7 +177,18 @@ pub(super) fn orphans(declaration: &Declaration, world: &World, dirs: &Dirs, ver
 }
 
 /// The shipped path and timer units.
-pub(super) fn watchers(declaration: &Declaration, world: &World, verdicts: &mut Verdicts) {
+pub(super) fn watchers(declaration: &Declaration, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+    if declaration.is_seal_unknown(dirs, seal::SHIPPED) {
+        verdicts.record(
+            Check::WatcherDead,
+            Some(
+                Finding::unknown(Check::WatcherDead, State::Declared)
+                    .expected("the shipped units installed", "their seal cannot be read")
+                    .next("stackctl install"),
+            ),
+        );
+        return;
+    }
     if declaration.seals.shipped.is_none() {
         verdicts.record(
             Check::WatcherDead,

@@ -49,7 +49,7 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
         judgement.observed_pending.extend(observed::judge(seen, state, now, dirs, verdicts));
     }
     enablement::orphans(declaration, world, dirs, verdicts);
-    enablement::watchers(declaration, world, verdicts);
+    enablement::watchers(declaration, world, dirs, verdicts);
     host::judge(world, dirs, verdicts);
     secrets::judge(world, verdicts);
     inputs::judge(world, verdicts);

@@ -2,7 +2,7 @@
 
 use super::check::Check;
 use super::finding::{Finding, State, Verdicts, typed};
-use super::world::Seen;
+use super::world::{Owned, Seen};
 use crate::dirs::Dirs;
 use crate::systemd::loaded::LoadedUnit;
 use crate::systemd::search_path::{CopyKind, DiskState, Link, LinkRole, NotFound};
@@ -28,7 +28,15 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
 
     verdicts.record(
         Check::UnitMissing,
-        if let Some(reason) = missing_on_disk {
+        if let (Owned::Unknown(problem), Some(_)) = (&seen.owned, &missing_on_disk) {
+            Some(
+                Finding::unknown(Check::UnitMissing, State::OnDisk)
+                    .about(&seen.name, seen.declared.stack.as_ref())
+                    .at(&path)
+                    .expected("a unit file in the owner directory", problem)
+                    .next(format!("ls -ld {}", typed(&dirs.owner()))),
+            )
+        } else if let Some(reason) = missing_on_disk {
             Some(
                 about(Check::UnitMissing, State::OnDisk)
                     .at(&path)
