@@ -83,18 +83,20 @@ impl Dirs {
     }
 
     fn from_variables(variables: &BTreeMap<OsString, OsString>, uid: Uid) -> Result<Self, DirsError> {
-        // The user database is asked only for what the environment does not tell.
-        let account = || User::from_uid(uid).ok().flatten();
+        let account = User::from_uid(uid).ok().flatten();
         let absolute = |variable: &'static str| -> Result<Option<PathBuf>, DirsError> {
             match variables.get(std::ffi::OsStr::new(variable)).filter(|value| !value.is_empty()) {
                 None => Ok(None),
-                Some(value) if Path::new(value).is_absolute() => Ok(Some(PathBuf::from(value))),
+                Some(value) if Path::new(value).is_absolute() => Ok(Some(plain(Path::new(value)))),
                 Some(value) => Err(DirsError::NotAbsolute { variable, value: value.clone() }),
             }
         };
-        let home = match absolute("HOME")? {
-            Some(home) => home,
-            None => account().map(|user| user.dir).ok_or(DirsError::NoHome { uid })?,
+        let given = absolute("HOME")?;
+        // The manager has the name that the user database knows the directory by.
+        let home = match (&given, account.as_ref().map(|user| plain(&user.dir))) {
+            (Some(home), Some(usual)) if is_same(home, &usual) => usual,
+            (Some(home), _) => home.clone(),
+            (None, usual) => usual.ok_or(DirsError::NoHome { uid })?,
         };
         let named = |variable: &str| {
             variables
@@ -103,12 +105,15 @@ impl Dirs {
                 .filter(|v| !v.is_empty())
                 .map(str::to_owned)
         };
-        let user = match account().map(|user| user.name) {
+        let user = match account.map(|user| user.name) {
             Some(user) => user,
             None => named("USER").ok_or(DirsError::NoUser { uid })?,
         };
-        let below_home =
-            |variable, default: &str| Ok(absolute(variable)?.unwrap_or_else(|| home.join(default)));
+        let below_home = |variable, default: &str| -> Result<PathBuf, DirsError> {
+            let Some(path) = absolute(variable)? else { return Ok(home.join(default)) };
+            let below = given.as_ref().and_then(|given| path.strip_prefix(given).ok());
+            Ok(below.map_or_else(|| path.clone(), |below| plain(&home.join(below))))
+        };
         Ok(Self {
             user,
             config_home: below_home("XDG_CONFIG_HOME", ".config")?,
@@ -177,6 +182,16 @@ impl Dirs {
     }
 }
 
+/// A path without repeated or trailing slashes and without `.`, as the manager writes it.
+fn plain(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+/// Whether both are names of one directory that is there.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +206,28 @@ mod tests {
         assert_eq!(dirs.owner(), Path::new("/home/me/.config/systemd/user"));
         assert_eq!(dirs.state(), Path::new("/home/me/.local/state/stackwarden"));
         assert_eq!(dirs.run(), Path::new("/run/user/0/stackwarden"));
+    }
+
+    #[test]
+    fn a_directory_goes_by_its_usual_name() {
+        let dirs = dirs(&[("HOME", "/home//me/./"), ("XDG_CONFIG_HOME", "/home/me/./.config/")]).unwrap();
+        assert_eq!(dirs.home.as_os_str(), "/home/me");
+        assert_eq!(dirs.owner().as_os_str(), "/home/me/.config/systemd/user");
+    }
+
+    #[test]
+    fn a_link_to_the_home_directory_goes_by_the_name_in_the_user_database() {
+        let home = User::from_uid(Uid::current()).unwrap().unwrap().dir;
+        let place = tempfile::tempdir().unwrap();
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(&home, &link).unwrap();
+        let link = link.to_str().unwrap();
+        let below = format!("{link}/.config");
+        let dirs = dirs(&[("HOME", link), ("XDG_CONFIG_HOME", &below), ("XDG_STATE_HOME", "/s")]).unwrap();
+        assert_eq!(dirs.home, home);
+        assert_eq!(dirs.config_home, home.join(".config"));
+        assert_eq!(dirs.data_home, home.join(".local/share"));
+        assert_eq!(dirs.state_home, Path::new("/s"));
     }
 
     #[test]

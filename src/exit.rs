@@ -40,7 +40,7 @@ exit_codes! {
     TryLater = 75, "try later, nothing changed: lock held, registry unreachable or limiting the rate";
     Refused = 76, "podman, compose, the registry or the manager refused or was not understood; nothing changed unless it says so; for the auditor: unknowns and no page";
     SecretPermissions = 77, "a secret's permissions";
-    Configuration = 78, "the inventory, or preflight, refused";
+    Configuration = 78, "the inventory, or preflight, refused; for the auditor: a part of the declaration cannot be read, and no page";
     Page = 79, "findings of severity page";
     NotUp = 80, "verify: the stack is not up";
     RolledBack = 81, "update failed, rolled back, the stack is up";

@@ -11,7 +11,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::unistd::Uid;
 use thiserror::Error;
 
-use crate::audit::{self, Audit, Check, Finding, Options, Report, Trigger};
+use crate::audit::{self, Audit, Check, Finding, Options, Report};
 use crate::dirs::Dirs;
 use crate::exit::Code;
 use crate::inventory::Host;
@@ -185,14 +185,7 @@ pub struct Verdict {
 /// # Errors
 /// Another audit does not end.
 pub fn verdict(dirs: &Dirs) -> Result<(Audit, Verdict), LockError> {
-    let options = Options {
-        trigger: Trigger::Manual,
-        dry_run: false,
-        changed: false,
-        podman: false,
-        stacks: std::iter::empty().collect(),
-    };
-    let audit = audit::audit(dirs, &options)?;
+    let audit = audit::audit(dirs, &Options::default())?;
     let report = &audit.report;
     let of = |wanted: &dyn Fn(Check) -> bool| -> Vec<Finding> {
         report.findings.iter().filter(|finding| wanted(finding.check)).cloned().collect()

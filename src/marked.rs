@@ -10,7 +10,8 @@ use crate::document::read_text;
 use crate::names::{StackName, UnitName};
 use crate::seal;
 
-/// The marked units among those in the owner directory that are `wanted`, with the stacks that they name. What cannot be read has no mark.
+/// The marked units among those in the owner directory that are `wanted`, with the stacks that they name. What cannot be
+/// read has no mark.
 pub fn on_disk(dirs: &Dirs, wanted: impl Fn(&UnitName) -> bool) -> BTreeMap<UnitName, StackName> {
     let owner = dirs.owner();
     let entries = fs::read_dir(&owner).into_iter().flatten().flatten();

@@ -285,6 +285,63 @@ fn each_thing_that_a_drop_in_changes_is_told() {
     );
 }
 
+/// Directives that keep a service from what it needs, or give it something else, the first systemd that knows each
+/// (systemd.directives(7), NEWS), and what is told of it.
+const CONFINEMENTS: &[(&str, u32, &str)] = &[
+    ("NoExecPaths=/srv", 248, "NoExecPaths: (none) | /srv"),
+    ("ExecPaths=/srv", 248, "ExecPaths: (none) | /srv"),
+    ("ExtensionDirectories=/srv", 251, "ExtensionDirectories: (none) | /srv"),
+    ("ImportCredential=x", 254, "ImportCredential: (none) | x"),
+    ("ConfigurationDirectory=x", 235, "ConfigurationDirectory: (none) | x"),
+    ("LogsDirectory=x", 235, "LogsDirectory: (none) | x"),
+    ("RuntimeDirectory=x", 211, "RuntimeDirectory: (none) | x"),
+    ("StateDirectory=x", 235, "StateDirectory: (none) | x"),
+    ("CacheDirectory=x", 235, "CacheDirectory: (none) | x"),
+    ("SupplementaryGroups=games", 206, "SupplementaryGroups: (none) | games"),
+    ("MountImages=/a.raw:/srv", 247, "MountImages: (none) | some"),
+    ("ExtensionImages=/a.raw", 248, "ExtensionImages: (none) | some"),
+    ("LoadCredentialEncrypted=x:/x", 250, "LoadCredentialEncrypted: (none) | some"),
+    ("IPAddressAllow=localhost", 235, "IPAddressAllow: (none) | some"),
+    ("IPAddressDeny=any", 235, "IPAddressDeny: (none) | some"),
+    ("TimeoutStartFailureMode=kill", 246, "TimeoutStartFailureMode: terminate | kill"),
+    ("TimeoutStopFailureMode=abort", 246, "TimeoutStopFailureMode: terminate | abort"),
+    ("RuntimeMaxSec=1h", 229, "RuntimeMaxSec: infinity | 1h"),
+    ("ProtectProc=invisible", 247, "ProtectProc: default | invisible"),
+    ("ProcSubset=pid", 247, "ProcSubset: all | pid"),
+    ("NetworkNamespacePath=/n", 242, "NetworkNamespacePath: (empty) | /n"),
+    ("IPCNamespacePath=/n", 248, "IPCNamespacePath: (empty) | /n"),
+    ("PAMName=login", 183, "PAMName: (empty) | login"),
+    ("ExitType=cgroup", 250, "ExitType: main | cgroup"),
+    ("PrivateIPC=yes", 248, "PrivateIPC: no | yes"),
+    ("SendSIGHUP=yes", 207, "SendSIGHUP: no | yes"),
+    ("RootDirectoryStartOnly=yes", 183, "RootDirectoryStartOnly: no | yes"),
+    ("NonBlocking=yes", 183, "NonBlocking: no | yes"),
+    ("PrivateNetwork=yes", 183, "PrivateNetwork: no | yes"),
+    ("PrivateDevices=yes", 209, "PrivateDevices: no | yes"),
+    ("ProtectClock=yes", 245, "ProtectClock: no | yes"),
+    ("ProtectKernelLogs=yes", 244, "ProtectKernelLogs: no | yes"),
+    ("ProtectKernelModules=yes", 232, "ProtectKernelModules: no | yes"),
+    ("ProtectKernelTunables=yes", 232, "ProtectKernelTunables: no | yes"),
+    ("ProtectSystem=strict", 214, "ProtectSystem: no | strict"),
+    ("ProtectHome=tmpfs", 214, "ProtectHome: no | tmpfs"),
+];
+
+#[test]
+fn each_confinement_that_a_drop_in_adds_is_told_as_far_as_the_manager_knows_it() {
+    let bench = Bench::new();
+    let version = bench.client.state().unwrap().version;
+    let version: u32 = version.split(['.', ' ', '~', '-']).next().unwrap().parse().unwrap();
+    let text = "[Service]\nType=exec\nExecStart=/bin/true\n";
+    for (directive, since, told) in CONFINEMENTS {
+        let differences = bench.differences("web.service", text, &format!("[Service]\n{directive}"));
+        let expected: &[&str] = if version >= *since { &[told] } else { &[] };
+        assert_eq!(differences, expected, "{directive}: {}", bench.manager.log());
+        let declared = format!("{text}{directive}\n");
+        let itself = bench.compare("web.service", &declared, None, &declared);
+        assert_eq!(itself.differences, [], "{directive}, declared");
+    }
+}
+
 #[test]
 fn what_is_missing_from_the_loaded_unit_is_told() {
     let bench = Bench::new();

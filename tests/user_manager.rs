@@ -431,3 +431,25 @@ fn links_beside_a_unit_make_the_dependencies_that_the_disk_tells_of() {
     assert_eq!(on_disk, ["own.service", "prefix.service", "template.service", "type.service"]);
     assert_eq!(on_disk, loaded);
 }
+
+#[test]
+fn a_path_unit_that_failed_is_armed_again() {
+    let manager = Manager::start();
+    let mut client = connect(&manager);
+    let flag = manager.dir().join("flag");
+    fs_err::write(&flag, "").unwrap();
+    manager.write_unit(
+        "stack-audit.service",
+        "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart=/bin/true\n",
+    );
+    let limit = "TriggerLimitIntervalSec=1min\nTriggerLimitBurst=2";
+    manager.write_unit("stack-audit.path", &format!("[Path]\nPathExists={}\n{limit}\n", flag.display()));
+    client.reload(DEADLINE).unwrap();
+    manager.try_systemctl(&["start", "stack-audit.path"]);
+    let state = |client: &Client| settings(client, "stack-audit.path").active_state;
+    wait_for("the path unit fails", DEADLINE, || (state(&client) == ActiveState::Failed).then_some(()));
+    fs_err::remove_file(&flag).unwrap();
+    let dead = stackwarden::audit::settle::rearm(&dirs(&manager), &mut client).unwrap();
+    assert_eq!(dead, [""; 0]);
+    assert_eq!(state(&client), ActiveState::Active);
+}

@@ -88,6 +88,7 @@ checks! {
     OverrideTransient = "override-transient", Page, "a transient or generated unit wins over the owner directory";
     ShadowedCopy = "shadowed-copy", Ticket, "another directory of the search path has a copy that loses";
     UnitNotEnabled = "unit-not-enabled", Ticket, "a link that enables the unit is not as declared";
+    ProgramMissing = "program-missing", Page, "a program that a declared unit runs is not there";
     UnitFailed = "unit-failed", Page, "a declared unit is failed";
     RunningStale = "running-stale", Ticket, "what runs was not made from what is declared: inputs changed since the last apply, or a container's config hash is another";
     ContainersUnowned = "containers-unowned", Page, "containers of a stack run while its unit is failed, inactive or not declared";

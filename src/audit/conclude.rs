@@ -34,17 +34,11 @@ pub(super) struct Outcome {
 /// The report on one observation, with the repairs that an audit would make: what `--dry-run` prints.
 #[must_use]
 pub fn preview(dirs: &Dirs, declaration: &Declaration, world: &World) -> Report {
-    let options = Options {
-        trigger: Trigger::Manual,
-        dry_run: true,
-        changed: false,
-        podman: true,
-        stacks: BTreeSet::new(),
-    };
+    let options = Options { dry_run: true, podman: true, ..Options::default() };
     let judgement = judge(dirs, declaration, world);
     let plan = heal::plan(dirs, &judgement, declaration, world, false);
     let mut outcome = conclude(judgement, world, declaration, plan.actions, plan.blocked_by, None, true);
-    look_back(dirs, false, declaration, &mut outcome, &mut Vec::new());
+    drop(look_back(dirs, false, declaration, &mut outcome, &mut Vec::new()));
     report(&options, Trigger::Manual, world.answers.now, declaration, outcome, Vec::new())
 }
 
@@ -103,14 +97,14 @@ pub(super) fn unreachable_manager(
     }
 }
 
-/// Adds what was healed to the history of repairs, if it counts, and judges that history.
+/// Adds what was healed to the history of repairs, if it counts, judges that history, and hands it back.
 pub(super) fn look_back(
     dirs: &Dirs,
     counts: bool,
     declaration: &Declaration,
     outcome: &mut Outcome,
     notes: &mut Vec<String>,
-) {
+) -> Repairs {
     let now = SystemTime::now();
     let (mut repairs, note) = if counts { Repairs::load_last(dirs) } else { (Repairs::peek(dirs), None) };
     notes.extend(note);
@@ -122,6 +116,7 @@ pub(super) fn look_back(
     }
     repairs.judge(declaration, now, &mut outcome.verdicts);
     outcome.verdicts.sort();
+    repairs
 }
 
 /// The report on an outcome.

@@ -112,6 +112,7 @@ impl Broken {
             path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| UnitName::parse(stem).ok());
         let next = match unit {
             Some(unit) => format!("rm {}, then: stackctl observe {unit}", typed(path)),
+            None if path.extension().is_none() => format!("ls -ld {}", typed(path)),
             None => format!("rm {}", typed(path)),
         };
         Self { stack: None, problem, next }
@@ -175,8 +176,7 @@ impl Declaration {
         );
         for (stack, declared) in &self.inventory.stacks {
             let path = dirs.inventory_file(stack);
-            let seal_path = Seal::path(dirs, stack.as_str());
-            if self.broken.contains_key(&seal_path) {
+            if self.is_seal_unknown(dirs, stack.as_str()) {
                 continue;
             }
             let seen = match self.seals.stacks.get(stack) {
@@ -203,9 +203,15 @@ impl Declaration {
     #[must_use]
     pub fn is_unsure_of(&self, dirs: &Dirs, stack: &StackName) -> bool {
         let entry = dirs.inventory_file(stack);
-        let seal = Seal::path(dirs, stack.as_str());
-        [dirs.inventory(), entry, dirs.seals(), seal].iter().any(|path| self.broken.contains_key(path))
+        self.is_seal_unknown(dirs, stack.as_str())
+            || [dirs.inventory(), entry].iter().any(|path| self.broken.contains_key(path))
             || (self.inventory.stacks.contains_key(stack) && !self.seals.stacks.contains_key(stack))
+    }
+
+    /// Whether a seal cannot be read, which is a finding of its own.
+    #[must_use]
+    pub fn is_seal_unknown(&self, dirs: &Dirs, name: &str) -> bool {
+        [dirs.seals(), Seal::path(dirs, name)].iter().any(|path| self.broken.contains_key(path))
     }
 
     /// Whether a part of the declaration is unknown, so that a reload might load what nobody has checked.

@@ -8,13 +8,16 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::check::Check;
+use super::drop_ins::is_of_distribution;
 use super::finding::{Finding, State, Verdicts};
 use super::fingerprint::TICK;
+use super::moved::directories_of;
 use super::world::{Owned, Seen, World};
 use crate::dirs::Dirs;
 use crate::document::read_text;
 use crate::seal::{self, Setting};
 use crate::systemd::loaded::LoadedUnit;
+use crate::systemd::search_path::DropIn;
 use crate::systemd::settings::compare::{Declared, compare};
 use crate::systemd::settings::specifier::Context;
 use crate::systemd::words::LoadState;
@@ -95,15 +98,18 @@ fn differences(
             found.push(format!("loaded with the drop-in {}, which is gone", path.display()));
         }
     }
+    let is_loaded = |drop_in: &DropIn| loaded.drop_in_paths.iter().any(|path| drop_in.is_reported_as(path));
     for drop_in in on_disk.drop_ins.iter().filter(|drop_in| seen.declared.allows(drop_in)) {
-        if !loaded.drop_in_paths.iter().any(|path| drop_in.is_reported_as(path)) {
+        if !is_loaded(drop_in) {
             found.push(format!("the allowed drop-in {} is not loaded", drop_in.path.display()));
         }
     }
     let mut declared: Vec<Setting> = seen.declared.sealed.settings.clone();
-    for drop_in in
-        on_disk.drop_ins.iter().filter(|drop_in| drop_in.is_effective() && seen.declared.allows(drop_in))
-    {
+    // What a package of the distribution adds to every unit of a type is expected too, once it is loaded.
+    let expected = |drop_in: &&DropIn| {
+        seen.declared.allows(drop_in) || (is_of_distribution(world, dirs, drop_in) && is_loaded(drop_in))
+    };
+    for drop_in in on_disk.drop_ins.iter().filter(|drop_in| drop_in.is_effective()).filter(expected) {
         // One that cannot be read changes nothing that we could expect; the manager could not read it either.
         declared.extend(read_text(&drop_in.path).map(|text| seal::settings(&text)).unwrap_or_default());
     }
@@ -121,24 +127,26 @@ fn differences(
 /// Whether a file changed after the manager read all units, by the change time that no tool can set back.
 fn pending(seen: &Seen, loaded: &LoadedUnit, world: &World) -> Option<Pending> {
     let read = world.answers.manager.units_load.map(SystemTime::from);
-    let files = changed_files(seen);
-    // A time that lies ahead says that the clock was set back, and nothing about the order of things.
-    let newest = files
-        .into_iter()
-        .filter(|(_, changed)| *changed <= world.answers.now)
-        .max_by_key(|(_, changed)| *changed);
-    let (path, since, what) = match newest {
-        Some((path, changed)) if read.is_some_and(|read| changed + TICK > read) => {
-            (path, changed, "changed after the manager read it")
+    let now = world.answers.now;
+    let files = changed_files(seen, world);
+    // A time that lies ahead says that the clock was set back. Unless the manager's own time lies ahead too, it says
+    // nothing about the order of things.
+    let comparable = |changed: SystemTime| changed <= now || read.is_some_and(|read| read > now);
+    let newest = files.iter().filter(|(_, changed)| comparable(*changed)).max_by_key(|(_, changed)| *changed);
+    let (path, since, what) = match (newest, files.iter().max_by_key(|(_, changed)| *changed)) {
+        (Some((path, changed)), _) if read.is_some_and(|read| *changed + TICK > read) => {
+            (path, *changed, "changed after the manager read it")
         }
-        Some((path, changed)) if loaded.need_daemon_reload => {
-            (path, changed, "differs for the manager (NeedDaemonReload=yes)")
+        (_, Some((path, changed))) if loaded.need_daemon_reload => {
+            (path, *changed, "differs for the manager (NeedDaemonReload=yes)")
         }
         _ => return None,
     };
+    // Of a time that lies ahead nobody knows how long ago it was: past any grace.
+    let since = if since > now { SystemTime::UNIX_EPOCH } else { since };
     let finding = Finding::broken(Check::ReloadPending, State::Loaded)
         .about(&seen.name, seen.declared.stack.as_ref())
-        .at(&path)
+        .at(path)
         .expected(
             "a manager that has read the unit's files as they are",
             format!("{} {what}", path.display()),
@@ -147,8 +155,9 @@ fn pending(seen: &Seen, loaded: &LoadedUnit, world: &World) -> Option<Pending> {
     Some(Pending { since, finding })
 }
 
-/// The files that make the unit up, with the later of their own and their target's change time.
-fn changed_files(seen: &Seen) -> Vec<(PathBuf, SystemTime)> {
+/// The files that make the unit up, with the later of their own and their target's change time, and those of their
+/// directories that were moved.
+fn changed_files(seen: &Seen, world: &World) -> Vec<(PathBuf, SystemTime)> {
     let mut files = Vec::new();
     if !matches!(seen.owned, Owned::Absent)
         && let Some(copy) = seen.resolution.winner()
@@ -160,5 +169,8 @@ fn changed_files(seen: &Seen) -> Vec<(PathBuf, SystemTime)> {
         let times = [drop_in.status.as_ref(), drop_in.end.status()];
         files.extend(times.into_iter().flatten().map(|status| (drop_in.path.clone(), status.changed)));
     }
+    let moved =
+        directories_of(&seen.resolution).filter_map(|path| Some((path.to_owned(), *world.moved.get(path)?)));
+    files.extend(moved);
     files
 }

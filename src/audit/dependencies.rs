@@ -10,20 +10,19 @@ use super::world::{Seen, World};
 use crate::dirs::Dirs;
 use crate::systemd::search_path::{DependencyLink, DirectoryKind, DropInScope};
 
+/// The links that enable declared units. A declared unit may be enabled by another declared one.
+pub(super) fn enabling(declaration: &Declaration, dirs: &Dirs) -> BTreeSet<PathBuf> {
+    let links = declaration.units.values().flat_map(|unit| &unit.sealed.enabled_by);
+    links.map(|link| dirs.owner().join(link)).collect()
+}
+
 pub(super) fn judge(
     seen: &Seen,
-    declaration: &Declaration,
+    enabling: &BTreeSet<PathBuf>,
     world: &World,
     dirs: &Dirs,
     verdicts: &mut Verdicts,
 ) {
-    // A declared unit may be enabled by another declared one.
-    let declared: BTreeSet<PathBuf> = declaration
-        .units
-        .values()
-        .flat_map(|unit| &unit.sealed.enabled_by)
-        .map(|link| dirs.owner().join(link))
-        .collect();
     let of_distribution = |link: &DependencyLink| {
         let directory = link.path.parent();
         link.scope == DropInScope::Type
@@ -33,7 +32,7 @@ pub(super) fn judge(
         .resolution
         .dependencies
         .iter()
-        .filter(|link| !declared.contains(&link.path) && !of_distribution(link))
+        .filter(|link| !enabling.contains(&link.path) && !of_distribution(link))
         .map(|link| {
             Finding::broken(Check::DependencyUnexpected, State::OnDisk)
                 .about(&seen.name, seen.declared.stack.as_ref())

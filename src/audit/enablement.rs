@@ -1,5 +1,6 @@
 //! unit-not-enabled, orphan-unit, watcher-dead: is what must start by itself set to start, and nothing else?
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use fs_err as fs;
@@ -11,12 +12,30 @@ use super::world::{Seen, World};
 use crate::dirs::Dirs;
 use crate::names::UnitName;
 use crate::render;
-use crate::seal::Seal;
-use crate::systemd::search_path::{DiskState, FileEnd, NotFound};
+use crate::seal::{self, Seal};
+use crate::systemd::search_path::{DiskState, FileEnd, NotFound, Resolution};
 use crate::systemd::words::ActiveState;
 
+/// The unit that a link in this directory enables another one for.
+fn target_of(directory: &Path) -> Option<UnitName> {
+    UnitName::parse(directory.file_stem()?.to_str()?).ok()
+}
+
+/// How the units resolve that declared ones are enabled for; they are few.
+pub(super) fn targets(world: &World) -> BTreeMap<UnitName, Resolution> {
+    let links = world.units.values().flat_map(|seen| &seen.declared.sealed.enabled_by);
+    let names: BTreeSet<UnitName> = links.filter_map(|link| target_of(link.parent()?)).collect();
+    names.into_iter().map(|name| (name.clone(), world.search_path.resolve(&name))).collect()
+}
+
 /// The links that enable one unit.
-pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+pub(super) fn judge(
+    seen: &Seen,
+    targets: &BTreeMap<UnitName, Resolution>,
+    world: &World,
+    dirs: &Dirs,
+    verdicts: &mut Verdicts,
+) {
     if seen.declared.sealed_as_template || seen.declared.sealed.enabled_by.is_empty() {
         return;
     }
@@ -62,9 +81,9 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
                 next,
             ));
         }
-        let target = UnitName::parse(directory.file_stem()?.to_str()?).ok()?;
-        let resolution = world.search_path.resolve(&target);
-        let next = match resolution.state {
+        let target = target_of(directory)?;
+        let resolution = targets.get(&target)?;
+        let next = match &resolution.state {
             DiskState::Loaded | DiskState::LoadedWithoutFile | DiskState::NotFound(NotFound::NoCopy) => {
                 return None;
             }
@@ -158,7 +177,18 @@ pub(super) fn orphans(declaration: &Declaration, world: &World, dirs: &Dirs, ver
 }
 
 /// The shipped path and timer units.
-pub(super) fn watchers(declaration: &Declaration, world: &World, verdicts: &mut Verdicts) {
+pub(super) fn watchers(declaration: &Declaration, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+    if declaration.is_seal_unknown(dirs, seal::SHIPPED) {
+        verdicts.record(
+            Check::WatcherDead,
+            Some(
+                Finding::unknown(Check::WatcherDead, State::Declared)
+                    .expected("the shipped units installed", "their seal cannot be read")
+                    .next("stackctl install"),
+            ),
+        );
+        return;
+    }
     if declaration.seals.shipped.is_none() {
         verdicts.record(
             Check::WatcherDead,

@@ -159,6 +159,12 @@ impl Finding {
         line
     }
 
+    /// Whether it is the same finding, and says the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.identity() == other.identity() && self.seen == other.seen
+    }
+
     /// What makes it the same finding in another run: everything but the wording of what was seen.
     #[must_use]
     pub fn identity(&self) -> (Check, Option<UnitName>, Option<StackName>, Option<PathBuf>, State) {

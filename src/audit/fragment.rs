@@ -17,6 +17,8 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
     if !seen.declared.sealed_as_template {
         replaced(seen, dirs, verdicts);
         content(seen, dirs, verdicts);
+    } else {
+        instance(seen, dirs, verdicts);
     }
     shadowed(seen, world, dirs, verdicts);
 }
@@ -74,6 +76,28 @@ fn owner(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
     verdicts.record(
         Check::OverrideTransient,
         foreign.filter(|_| made).map(|place| finding(Check::OverrideTransient, place)),
+    );
+}
+
+/// A file of an instance's own in the owner directory, in the place of its template's.
+fn instance(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
+    let template = seen.name.template().map(|template| template.to_string()).unwrap_or_default();
+    let own = seen
+        .resolution
+        .copies
+        .iter()
+        .find(|copy| copy.name == seen.name && copy.path.parent() == Some(dirs.owner().as_path()));
+    verdicts.record(
+        Check::FragmentReplaced,
+        own.map(|copy| {
+            about(Check::FragmentReplaced, State::OnDisk, seen)
+                .at(&copy.path)
+                .expected(
+                    format!("no file of its own: {template} stands for it"),
+                    format!("a file of its own, which leads to {}", copy.end),
+                )
+                .next(format!("rm {}", typed(&copy.path)))
+        }),
     );
 }
 

@@ -6,7 +6,8 @@ use super::finding::Verdicts;
 use super::watches;
 use super::world::World;
 use super::{
-    containers, dependencies, drop_ins, enablement, fragment, host, inputs, observed, secrets, units, updates,
+    containers, dependencies, drop_ins, enablement, fragment, host, inputs, observed, programs, secrets,
+    units, updates,
 };
 use crate::dirs::Dirs;
 use crate::systemd::settings::specifier::Context;
@@ -32,12 +33,15 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
     declaration.judge(dirs, verdicts);
     fragment::directories(world, verdicts);
     let context = Context::new(dirs, &world.answers.manager.version);
+    let enabling = dependencies::enabling(declaration, dirs);
+    let targets = enablement::targets(world);
     for seen in world.units.values() {
         units::judge(seen, dirs, verdicts);
         fragment::judge(seen, world, dirs, verdicts);
         drop_ins::judge(seen, world, dirs, verdicts);
-        dependencies::judge(seen, declaration, world, dirs, verdicts);
-        enablement::judge(seen, world, dirs, verdicts);
+        programs::judge(seen, world, &context, verdicts);
+        dependencies::judge(seen, &enabling, world, dirs, verdicts);
+        enablement::judge(seen, &targets, world, dirs, verdicts);
         judgement.pending.extend(definition::judge(seen, world, dirs, &context, verdicts));
     }
     for seen in world.observed.values() {
@@ -45,7 +49,7 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
         judgement.observed_pending.extend(observed::judge(seen, state, now, dirs, verdicts));
     }
     enablement::orphans(declaration, world, dirs, verdicts);
-    enablement::watchers(declaration, world, verdicts);
+    enablement::watchers(declaration, world, dirs, verdicts);
     host::judge(world, dirs, verdicts);
     secrets::judge(world, verdicts);
     inputs::judge(world, verdicts);

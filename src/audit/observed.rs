@@ -222,9 +222,6 @@ fn presence(seen: &SeenObserved, verdicts: &mut Verdicts) {
             finding.expected("a unit that is not masked", "it is masked")
         }),
     );
-    let unusable = |state: &LoadState| {
-        !matches!(state, LoadState::Loaded | LoadState::NotFound | LoadState::Masked | LoadState::Merged)
-    };
     let failed = match &seen.loaded {
         Some(Err(error)) => Some(
             Finding::unknown(Check::UnitLoadError, State::Loaded)
@@ -232,7 +229,7 @@ fn presence(seen: &SeenObserved, verdicts: &mut Verdicts) {
                 .expected("the manager's answer about the unit", chain(error))
                 .next(format!("systemctl --user status {unit}")),
         ),
-        Some(Ok(loaded)) if unusable(&loaded.load_state) => {
+        Some(Ok(loaded)) if loaded.load_state.is_unusable() => {
             let reason = loaded.load_error.as_ref().map_or("no reason given", |error| error.message.as_str());
             let seen_text = format!("LoadState={}: {reason}", loaded.load_state);
             Some(

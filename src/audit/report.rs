@@ -15,7 +15,7 @@ use crate::journal;
 use crate::names::{StackName, UnitName};
 
 /// What started the audit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Trigger {
     /// A path unit saw a change.
@@ -23,6 +23,7 @@ pub enum Trigger {
     /// The timer.
     Timer,
     /// A person, a switch, or another unit.
+    #[default]
     Manual,
 }
 

@@ -11,6 +11,7 @@ use super::declaration::Declaration;
 use super::finding::Finding;
 use super::heal::{self, Action};
 use super::judge::judge;
+use super::repairs::Repairs;
 use super::report::{Report, Trigger};
 use super::running::{Ask, Stacks};
 use super::settle::{AUDIT, Looked, Seen};
@@ -35,8 +36,8 @@ const ROUNDS: u32 = 8;
 /// than the unit's own timeout (5 min).
 const ANOTHER_AUDIT: Duration = Duration::from_secs(150);
 
-/// What is asked of one audit.
-#[derive(Debug, Clone)]
+/// What is asked of one audit; by default all that a person's can do without podman.
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// What started it.
     pub trigger: Trigger,
@@ -80,6 +81,7 @@ impl Trigger {
 pub struct Audit {
     /// What it found and did.
     pub report: Report,
+    repairs: Repairs,
     is_last_word: bool,
     looked: Option<Looked>,
     last: Option<Seen>,
@@ -132,9 +134,9 @@ pub fn audit(dirs: &Dirs, options: &Options) -> Result<Audit, LockError> {
     let Work { last, mut notes, .. } = work;
     // What a command has just changed needs a reload: that is no repair.
     let counts = !options.dry_run && !options.changed;
-    look_back(dirs, counts, &declaration, &mut outcome, &mut notes);
+    let repairs = look_back(dirs, counts, &declaration, &mut outcome, &mut notes);
     let report = report(options, trigger, started, &declaration, outcome, notes);
-    Ok(Audit { report, is_last_word: options.is_last_word(), looked, last, _alone: alone })
+    Ok(Audit { report, repairs, is_last_word: options.is_last_word(), looked, last, _alone: alone })
 }
 
 impl Audit {
@@ -147,7 +149,7 @@ impl Audit {
         if !self.is_last_word {
             return Ok(());
         }
-        state::store(dirs, &self.report)?;
+        state::store(dirs, &self.report, &self.repairs)?;
         match &self.looked {
             Some(looked) => Seen::leave(dirs, self.last.as_ref(), looked, true),
             None => Ok(()),
@@ -211,31 +213,43 @@ impl Work<'_> {
         let mut done: Vec<(Action, Vec<Finding>)> = Vec::new();
         let mut directories = directories(self.dirs, &manager.state()?.unit_path);
         let mut reload_failed = false;
+        let mut reloaded = self.last.as_ref().and_then(Seen::reloaded);
         let mut round = 0;
         let mut stacks =
             Stacks::observe(self.dirs, declaration, if self.ask { Ask::Compose } else { Ask::Nobody });
         loop {
             round += 1;
             let before = fingerprint::take(&directories);
-            let looked = Looked { fingerprint: before, directories: directories.clone() };
+            let looked = Looked {
+                fingerprint: before,
+                directories: directories.clone(),
+                reloaded: reloaded == Some(before),
+            };
             self.leave(&looked);
             let world = World::observe(self.dirs, declaration, manager, stacks)?;
             let judgement = judge(self.dirs, declaration, &world);
             let changed = self.options.changed && done.is_empty();
             let mut plan = heal::plan(self.dirs, &judgement, declaration, &world, changed);
+            // A reload over this very picture of the disk ended none of these findings: another would not either.
+            let in_vain = |findings: &[Finding]| reloaded == Some(before) && self.are_known(findings);
+            plan.actions
+                .retain(|(action, findings)| *action != Action::Reload || changed || !in_vain(findings));
+            let mut watches_moved = false;
             if !dry_run {
-                self.watch(manager, &judgement.watches);
+                watches_moved = self.watch(manager, &world, &judgement.watches);
                 // Each action once, unless what it is about has changed since.
                 plan.actions.retain(|(action, _)| {
                     let repeated = done.iter().any(|(earlier, _)| earlier == action);
-                    !repeated
-                        || (*action == Action::Reload
-                            && !reload_failed
-                            && fingerprint::take(&directories) != before)
+                    !repeated || (*action == Action::Reload && !reload_failed && reloaded != Some(before))
                 });
                 for (action, findings) in &plan.actions {
                     match heal::act(self.dirs, manager, action, declaration.host.reload_deadline.duration()) {
-                        Ok(()) => done.push((action.clone(), findings.clone())),
+                        Ok(()) => {
+                            if *action == Action::Reload {
+                                reloaded = Some(before);
+                            }
+                            done.push((action.clone(), findings.clone()));
+                        }
                         Err(problem) => {
                             reload_failed |= *action == Action::Reload;
                             self.notes.push(format!("cannot {action}: {problem}"));
@@ -247,7 +261,7 @@ impl Work<'_> {
             // A daemon-reload of somebody else's changes what is loaded and no file.
             let moved = fingerprint::take(&directories) != before
                 || manager.state()?.units_load != world.answers.manager.units_load;
-            let acted = !plan.actions.is_empty() && !dry_run;
+            let acted = watches_moved || (!plan.actions.is_empty() && !dry_run);
             if round < ROUNDS && (acted || moved) {
                 *declaration = Declaration::load(self.dirs);
                 directories = self::directories(self.dirs, &world.answers.manager.unit_path);
@@ -261,6 +275,12 @@ impl Work<'_> {
             let outcome = conclude(judgement, &world, declaration, done, plan.blocked_by, carried, dry_run);
             return Ok((outcome, looked));
         }
+    }
+
+    /// Whether the last report had all of these findings, in the same words.
+    fn are_known(&self, findings: &[Finding]) -> bool {
+        let Some(last) = &self.carried else { return false };
+        findings.iter().all(|finding| last.findings.iter().any(|known| known.is_same(finding)))
     }
 
     /// Leaves for the last look what this audit is about to observe.
@@ -277,16 +297,21 @@ impl Work<'_> {
     }
 
     /// Starts and stops watches of drop-in directories. Each is armed when its start job has ended, and so before the
-    /// directories are compared with what was observed.
-    fn watch(&mut self, manager: &mut Manager, plan: &watches::Plan) {
+    /// directories are compared with what was observed. Says whether one has failed, or works again, since then.
+    fn watch(&mut self, manager: &mut Manager, world: &World, plan: &watches::Plan) -> bool {
         let jobs = plan
             .start
             .iter()
             .map(|unit| (Verb::Start, unit))
             .chain(plan.stop.iter().map(|unit| (Verb::Stop, unit)));
+        let mut moved = false;
         for (verb, unit) in jobs {
+            let had_failed = watches::has_failed(world, unit);
             match manager.run_job(verb, unit, JobMode::Replace, BUS_DEADLINE) {
-                Ok(result) if result.is_success() => {}
+                Ok(result) if result.is_success() => moved |= had_failed,
+                // The next observation finds it failed.
+                Ok(_) if verb == Verb::Start && !had_failed => moved = true,
+                Ok(_) if verb == Verb::Start => {}
                 Ok(result) => self.notes.push(format!(
                     "{unit}: the {} job ended as {result}; next: systemctl --user status {unit}",
                     verb.as_str()
@@ -294,6 +319,7 @@ impl Work<'_> {
                 Err(error) => self.notes.push(chain(&error)),
             }
         }
+        moved
     }
 }
 

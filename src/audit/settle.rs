@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::heal::{self, Action};
 use super::run::LOCK;
 use super::{fingerprint, quiet, state, watches};
 use crate::atomic::WriteError;
@@ -16,8 +17,9 @@ use crate::document::Document;
 use crate::lock::{Alone, LockError};
 use crate::names::UnitName;
 use crate::process::Interrupt;
-use crate::systemd::bus::BusError;
+use crate::systemd::bus::{BUS_DEADLINE, BusError};
 use crate::systemd::manager::Manager;
+use crate::systemd::words::ActiveState;
 
 /// The unit that runs audits.
 pub const AUDIT: &str = "stack-audit.service";
@@ -40,6 +42,9 @@ pub struct Seen {
     directories: BTreeSet<PathBuf>,
     /// Whether the audit came to its verdict.
     complete: bool,
+    /// Whether the auditor had the manager reload over this very picture.
+    #[serde(default)]
+    reloaded: bool,
     /// How often an audit was started again in a row because the one before did not complete.
     tries: u32,
     /// Whether the settle unit has asked for the next audit, which then counts as triggered by a change.
@@ -70,6 +75,7 @@ impl Seen {
             fingerprint: Sha256::of(b""),
             directories: BTreeSet::new(),
             complete: false,
+            reloaded: false,
             tries: 0,
             again: false,
         }
@@ -96,6 +102,11 @@ impl Seen {
         last.is_some_and(|seen| seen.again)
     }
 
+    /// The picture of the disk over which an audit came to its verdict after it had the manager reload.
+    pub(super) fn reloaded(&self) -> Option<Sha256> {
+        (self.complete && self.reloaded).then_some(self.fingerprint)
+    }
+
     /// Leaves what an audit looks at, or, once it is `complete`, has looked at.
     ///
     /// # Errors
@@ -111,6 +122,7 @@ impl Seen {
             fingerprint: looked.fingerprint,
             directories: looked.directories.clone(),
             complete,
+            reloaded: looked.reloaded,
             tries: if complete { 0 } else { last.map_or(0, |seen| seen.tries) },
             again: false,
         };
@@ -125,6 +137,8 @@ pub(super) struct Looked {
     pub(super) directories: BTreeSet<PathBuf>,
     /// They, as they were before the observation.
     pub(super) fingerprint: Sha256,
+    /// Whether the auditor had the manager reload over that.
+    pub(super) reloaded: bool,
 }
 
 /// The path units are armed again in the manager's event loop, right after the service has ended; so many questions
@@ -144,22 +158,39 @@ pub fn take_turn(dirs: &Dirs) -> Result<Alone, LockError> {
     Alone::take(dirs, LOCK, "settle", ANOTHER_AUDIT, &Interrupt::never())
 }
 
-/// Returns when the path units watch again. One that is dead is the auditor's to find, and does not watch at all.
+fn is_watcher(name: &UnitName) -> bool {
+    name.as_str() == "stack-audit.path" || watches::is_watch(name)
+}
+
+/// Returns when the path units watch again, as far as they are not dead; see [`rearm`].
 ///
 /// # Errors
 /// The manager does not answer.
 pub fn wait_until_armed(manager: &Manager) -> Result<(), BusError> {
-    let watcher = UnitName::parse("stack-audit.path").ok();
     for _ in 0..QUESTIONS {
         let listed = manager.loaded_units()?;
-        let waits = listed.units.iter().any(|(name, unit)| {
-            (Some(name) == watcher.as_ref() || watches::is_watch(name)) && unit.sub_state == "running"
-        });
+        let waits = listed.units.iter().any(|(name, unit)| is_watcher(name) && unit.sub_state == "running");
         if !waits {
             break;
         }
     }
     Ok(())
+}
+
+/// Starts the path units again that failed when they were to be armed, as happens when the user's inotify instances are
+/// used up for a moment; what they missed meanwhile the last look finds. The result says what stays dead.
+///
+/// # Errors
+/// The manager does not answer.
+pub fn rearm(dirs: &Dirs, manager: &mut Manager) -> Result<Vec<String>, BusError> {
+    let listed = manager.loaded_units()?;
+    let dead = listed.units.iter().filter(|(_, unit)| unit.active_state == ActiveState::Failed);
+    let dead: Vec<Action> = dead
+        .map(|(name, _)| name)
+        .filter(|name| is_watcher(name))
+        .map(|name| Action::StartWatcher(name.clone()))
+        .collect();
+    Ok(dead.iter().filter_map(|action| heal::act(dirs, manager, action, BUS_DEADLINE).err()).collect())
 }
 
 /// Takes the last look. When it decides for another audit, it first waits for the change to end, and notes the
@@ -194,7 +225,7 @@ mod tests {
     fn leave(dirs: &Dirs, complete: bool) {
         let directories = BTreeSet::from([dirs.owner()]);
         let last = Seen::load_last(dirs);
-        let looked = Looked { fingerprint: fingerprint::take(&directories), directories };
+        let looked = Looked { fingerprint: fingerprint::take(&directories), directories, reloaded: false };
         Seen::leave(dirs, last.as_ref(), &looked, complete).unwrap();
     }
 

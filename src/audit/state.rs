@@ -46,7 +46,7 @@ pub(super) fn last_report(dirs: &Dirs) -> Result<Option<Report>, String> {
 }
 
 /// Replaces the last report, and the metrics that follow from it.
-pub(super) fn store(dirs: &Dirs, report: &Report) -> Result<(), WriteError> {
+pub(super) fn store(dirs: &Dirs, report: &Report, repairs: &Repairs) -> Result<(), WriteError> {
     report.store(&path(dirs))?;
-    metrics::store(dirs, report, &Repairs::peek(dirs))
+    metrics::store(dirs, report, repairs)
 }

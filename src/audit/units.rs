@@ -2,10 +2,10 @@
 
 use super::check::Check;
 use super::finding::{Finding, State, Verdicts, typed};
-use super::world::Seen;
+use super::world::{Owned, Seen};
 use crate::dirs::Dirs;
 use crate::systemd::loaded::LoadedUnit;
-use crate::systemd::search_path::{DiskState, NotFound};
+use crate::systemd::search_path::{CopyKind, DiskState, Link, LinkRole, NotFound};
 use crate::systemd::words::{ActiveState, LoadState};
 
 /// The template of the units that verify stacks after their start.
@@ -18,7 +18,7 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     let path = seen.resolution.winner().map_or_else(|| owned.clone(), |copy| copy.path.clone());
 
     let missing_on_disk = match &seen.resolution.state {
-        DiskState::NotFound(reason) => Some(describe(reason)),
+        DiskState::NotFound(reason) => Some(skipped(seen).unwrap_or_else(|| describe(reason))),
         DiskState::Error { path, file_type } => Some(format!("{} is a {file_type}", path.display())),
         DiskState::Loaded | DiskState::LoadedWithoutFile | DiskState::Masked => None,
     };
@@ -28,7 +28,15 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
 
     verdicts.record(
         Check::UnitMissing,
-        if let Some(reason) = missing_on_disk {
+        if let (Owned::Unknown(problem), Some(_)) = (&seen.owned, &missing_on_disk) {
+            Some(
+                Finding::unknown(Check::UnitMissing, State::OnDisk)
+                    .about(&seen.name, seen.declared.stack.as_ref())
+                    .at(&path)
+                    .expected("a unit file in the owner directory", problem)
+                    .next(format!("ls -ld {}", typed(&dirs.owner()))),
+            )
+        } else if let Some(reason) = missing_on_disk {
             Some(
                 about(Check::UnitMissing, State::OnDisk)
                     .at(&path)
@@ -53,7 +61,11 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
                 about(Check::UnitMasked, State::OnDisk)
                     .at(&path)
                     .expected("a unit file with content", seen_text)
-                    .next(if path == owned { repair.clone() } else { format!("rm {}", typed(&path)) }),
+                    .next(if path == owned && !seen.declared.sealed_as_template {
+                        repair.clone()
+                    } else {
+                        format!("rm {}", typed(&path))
+                    }),
             )
         } else if load_state == Some(&LoadState::Masked) {
             Some(
@@ -65,9 +77,6 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
             None
         },
     );
-    let unusable = load_state.is_some_and(|state| {
-        !matches!(state, LoadState::Loaded | LoadState::NotFound | LoadState::Masked | LoadState::Merged)
-    });
     verdicts.record(
         Check::UnitLoadError,
         match &seen.loaded {
@@ -77,7 +86,7 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
                     .expected("the manager's answer about the unit", crate::error::chain(error))
                     .next(format!("systemctl --user status {}", seen.name)),
             ),
-            Some(Ok(unit)) if unusable => {
+            Some(Ok(unit)) if unit.load_state.is_unusable() => {
                 let reason =
                     unit.load_error.as_ref().map_or("no reason given", |error| error.message.as_str());
                 Some(
@@ -112,6 +121,16 @@ pub(crate) fn failure(unit: &LoadedUnit) -> String {
     let result = unit.result.as_deref().unwrap_or("unknown");
     let status = unit.exec_main_status.map_or_else(String::new, |status| format!(", exit status {status}"));
     format!("failed{since}: {result}{status}")
+}
+
+/// A link that systemd takes no notice of, and why: to itself, to a unit of another type, …
+fn skipped(seen: &Seen) -> Option<String> {
+    seen.resolution.copies.iter().find_map(|copy| match &copy.kind {
+        CopyKind::Link(Link { role: LinkRole::Skipped(problem), .. }) if copy.name == seen.name => {
+            Some(format!("systemd skips the link {}: {problem}", copy.path.display()))
+        }
+        _ => None,
+    })
 }
 
 fn describe(reason: &NotFound) -> String {

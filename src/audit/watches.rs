@@ -28,8 +28,8 @@ pub struct Plan {
     pub stop: BTreeSet<UnitName>,
 }
 
-/// The drop-in and dependency directories that can be watched: real directories of the user and the administrator. Those of packages
-/// change with the packages, and a link's target is not seen to change; the timer's run looks at both.
+/// The drop-in and dependency directories that can be watched: real directories of the user and the administrator.
+/// Those of packages change with the packages, and a link's target is not seen to change; the timer's run looks at both.
 fn watchable(world: &World, dirs: &Dirs) -> BTreeSet<PathBuf> {
     let owner_type = dirs.owner().join("service.d");
     let mut directories = BTreeSet::new();
@@ -59,6 +59,11 @@ fn watchable(world: &World, dirs: &Dirs) -> BTreeSet<PathBuf> {
 /// Whether a unit is the watch of a drop-in directory.
 pub(super) fn is_watch(unit: &UnitName) -> bool {
     unit.template().is_some_and(|template| template.as_str() == TEMPLATE)
+}
+
+/// Whether a watch was failed when it was looked at.
+pub(super) fn has_failed(world: &World, unit: &UnitName) -> bool {
+    world.answers.listed.units.get(unit).is_some_and(|listed| listed.active_state == ActiveState::Failed)
 }
 
 fn instance(directory: &Path) -> Option<UnitName> {
@@ -93,6 +98,18 @@ pub(super) fn plan(world: &World, dirs: &Dirs, verdicts: &mut Verdicts) -> Plan 
         .filter(|(name, unit)| is_watch(name) && unit.active_state == ActiveState::Active)
         .map(|(name, _)| name.clone())
         .collect();
+    for (unit, directory) in &wanted {
+        verdicts.record(
+            Check::WatcherDead,
+            has_failed(world, unit).then(|| {
+                Finding::broken(Check::WatcherDead, State::Loaded)
+                    .about(unit, None)
+                    .at(directory)
+                    .expected("active (waiting)", "failed")
+                    .next(format!("systemctl --user reset-failed {unit}; systemctl --user start {unit}"))
+            }),
+        );
+    }
     Plan {
         start: wanted.keys().filter(|name| !running.contains(*name)).cloned().collect(),
         stop: running.into_iter().filter(|name| !wanted.contains_key(name)).collect(),

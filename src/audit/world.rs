@@ -10,6 +10,7 @@ use fs_err as fs;
 use super::declaration::{Declaration, DeclaredUnit};
 use super::observed::{self, SeenObserved};
 use super::running::Stacks;
+use super::{moved, programs};
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{Document, ReadError, kind_of, read_bounded};
@@ -49,6 +50,8 @@ pub struct Answers {
     pub loaded: BTreeMap<UnitName, Result<LoadedUnit, BusError>>,
     /// Units that declared units refer to by another name than their own: `dbus.service` is an alias on many systems.
     pub aliases: BTreeMap<UnitName, UnitName>,
+    /// The programs of declared units that are not there.
+    pub missing_programs: BTreeSet<PathBuf>,
     /// Whether the user lingers.
     pub lingering: Result<bool, String>,
 }
@@ -62,6 +65,8 @@ pub struct World {
     pub search_path: SearchPath,
     /// The declared units, and the instances of declared templates that are loaded.
     pub units: BTreeMap<UnitName, Seen>,
+    /// Directories of the declared units' files that were moved, and when.
+    pub(super) moved: BTreeMap<PathBuf, SystemTime>,
     /// The observed units.
     pub observed: BTreeMap<UnitName, SeenObserved>,
     /// Units of ours by their mark that are not declared.
@@ -143,6 +148,7 @@ impl World {
         let answers = Answers {
             loaded,
             aliases: aliases(dirs, &declared, &state, manager),
+            missing_programs: programs::missing(&declared, &Context::new(dirs, &state.version)),
             manager: state,
             listed,
             lingering: lingers(&dirs.user),
@@ -154,8 +160,6 @@ impl World {
         let Answers { manager: state, listed, .. } = &world.answers;
         world.observed =
             observed::look(dirs, &declaration.observed, &world.search_path, manager, state, listed);
-        let nowhere: Vec<UnitName> = world.active_without_a_file().cloned().collect();
-        world.answers.loaded = manager.observe(&nowhere, Detail::Unit);
         Ok(world)
     }
 
@@ -203,10 +207,19 @@ impl World {
     fn assemble_along(
         search_path: SearchPath,
         dirs: &Dirs,
-        declared: BTreeMap<UnitName, DeclaredUnit>,
+        mut declared: BTreeMap<UnitName, DeclaredUnit>,
         mut answers: Answers,
         stacks: Stacks,
     ) -> Self {
+        // A file of an instance's own stands in for the template, loaded or not.
+        for name in search_path.unit_names().filter(|name| name.instance().is_some_and(|i| !i.is_empty())) {
+            let template = name.template().and_then(|template| declared.get(&template));
+            let instance =
+                template.map(|declared| DeclaredUnit { sealed_as_template: true, ..declared.clone() });
+            if let Some(instance) = instance {
+                declared.entry(name.clone()).or_insert(instance);
+            }
+        }
         let marked = marked::on_disk(dirs, |name| !declared.contains_key(name));
         let units: BTreeMap<UnitName, Seen> = declared
             .into_iter()
@@ -223,9 +236,12 @@ impl World {
                 (name, seen)
             })
             .collect();
+        let moved =
+            moved::look(dirs, units.values().flat_map(|seen| moved::directories_of(&seen.resolution)));
         let last_update = last_update(dirs);
         let strays = strays(&answers, marked);
-        Self { answers, search_path, units, observed: BTreeMap::new(), strays, stacks, last_update }
+        let observed = BTreeMap::new();
+        Self { answers, search_path, units, moved, observed, strays, stacks, last_update }
     }
 
     /// Whose directory a file of the search path lies in.
@@ -258,7 +274,8 @@ fn without_file(
             && !has_file(name)
             && !name.template().is_some_and(|template| has_file(&template))
     };
-    let loaded = listed.units.iter().filter(|(_, unit)| unit.load_state == LoadState::Loaded);
+    let read = |state: &LoadState| *state == LoadState::Loaded || state.is_unusable();
+    let loaded = listed.units.iter().filter(|(_, unit)| read(&unit.load_state));
     loaded.map(|(name, _)| name).filter(ours).cloned().collect()
 }
 

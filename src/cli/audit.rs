@@ -55,9 +55,9 @@ fn work(arguments: Arguments) -> Result<Code, Error> {
     let options = Options {
         trigger: Trigger::from_env(),
         dry_run: arguments.dry_run,
-        changed: false,
         podman: true,
         stacks: arguments.stacks.into_iter().collect(),
+        ..Options::default()
     };
     let audit = audit::audit(&dirs, &options)?;
     // Kept before it is told: whoever reads it may go away.

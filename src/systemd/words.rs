@@ -64,6 +64,14 @@ words! {
     }
 }
 
+impl LoadState {
+    /// Whether the unit's files are there and the manager could not make a unit of them.
+    #[must_use]
+    pub fn is_unusable(&self) -> bool {
+        !matches!(self, Self::Loaded | Self::NotFound | Self::Masked | Self::Merged)
+    }
+}
+
 words! {
     /// The unit's state in one word, the same for all types (systemd.unit(5)).
     ActiveState {

@@ -18,6 +18,9 @@ use stackwarden::systemd::manager::Manager as Client;
 use super::support::Manager;
 use super::{blessing, case, manager, podman};
 
+/// Where the base's units look for their programs; on the machine of this test there are none.
+const PROGRAMS: &str = "/home/me/.cargo/bin";
+
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Lets a real manager load the base, and compares the report on that with the expected one.
@@ -43,6 +46,9 @@ pub fn hold() {
     )
     .unwrap();
     world.answers.lingering = Ok(true);
+    let missing = std::mem::take(&mut world.answers.missing_programs);
+    let programs = ["stack-audit", "stack-update", "stackctl"];
+    assert!(missing.iter().eq(&programs.map(|name| Path::new(PROGRAMS).join(name))), "{missing:?}");
     if again {
         let says = manager::record(&declaration, &world).to_string();
         let says: Value =
@@ -63,7 +69,7 @@ fn make() {
     }
     let home = Path::new("/home/me");
     let dirs = Dirs { config_home: home.join(".config"), ..case::dirs(home) };
-    let programs = Programs::in_directory(Path::new("/home/me/.cargo/bin"));
+    let programs = Programs::in_directory(Path::new(PROGRAMS));
     let host = Host::default();
     let write = |path: String, text: &str| drop(super::support::write(files.join(path), text));
     let owner = "config/systemd/user";

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::sys::stat::Mode;
 use serde_json::{Map, Value, json};
-use stackwarden::audit::{self, Declaration, Options, Trigger, World, with_instances};
+use stackwarden::audit::{self, Declaration, Options, World, with_instances};
 use stackwarden::dirs::Dirs;
 use tempfile::TempDir;
 
@@ -87,13 +87,7 @@ impl Case {
         // A merge patch takes null for the removal of what it stands for: there is no manager then.
         merge(&mut says, self.description.get("manager").unwrap_or(&json!({})));
         let report = if says.is_null() {
-            let options = Options {
-                trigger: Trigger::Manual,
-                dry_run: true,
-                changed: false,
-                podman: true,
-                stacks: std::collections::BTreeSet::new(),
-            };
+            let options = Options { dry_run: true, podman: true, ..Options::default() };
             audit::audit(&dirs, &options).unwrap().report
         } else {
             let says = with_root(&says, root.path());

@@ -48,6 +48,7 @@ pub fn answers(says: &Value, written: SystemTime) -> Answers {
         listed,
         loaded,
         aliases: BTreeMap::new(),
+        missing_programs: texts(says, "missing_programs").into_iter().map(Into::into).collect(),
         lingering: match &says["lingering"] {
             Value::String(problem) => Err(problem.clone()),
             other => Ok(other.as_bool().unwrap()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::artifacts::Change;
-use crate::audit::{self, Options, Report, Trigger};
+use crate::audit::{self, Options, Report};
 use crate::cli::output;
 use crate::dirs::Dirs;
 use crate::error::Error;
@@ -79,9 +79,7 @@ pub(in crate::cli) fn look(
     units: &[UnitName],
     changed: bool,
 ) -> Result<Code, Error> {
-    let options =
-        Options { trigger: Trigger::Manual, dry_run: false, changed, podman: false, stacks: BTreeSet::new() };
-    let audit = audit::audit(&place.dirs, &options)?;
+    let audit = audit::audit(&place.dirs, &Options { changed, ..Options::default() })?;
     audit.keep(&place.dirs)?;
     let mut report = audit.report;
     report.findings.retain(|finding| {

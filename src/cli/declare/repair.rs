@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::place::{Place, look, show};
-use crate::audit::{self, Options, Trigger};
+use crate::audit::{self, Options};
 use crate::cli::output;
 use crate::error::Error;
 use crate::exit::Code;
@@ -22,13 +22,7 @@ pub(super) fn repair(place: &Place, stack: StackName) -> Result<Code, Error> {
 /// What [`repair`] would do.
 pub(super) fn preview(place: &Place, stack: StackName) -> Result<Code, Error> {
     Inventory::load_stack(&place.dirs, &stack)?;
-    let options = Options {
-        trigger: Trigger::Manual,
-        dry_run: true,
-        changed: false,
-        podman: false,
-        stacks: BTreeSet::from([stack]),
-    };
+    let options = Options { dry_run: true, stacks: BTreeSet::from([stack]), ..Options::default() };
     let report = audit::audit(&place.dirs, &options)?.report;
     for finding in report.findings.iter().filter(|finding| finding.state == audit::State::OnDisk) {
         output::print(&format!("would mend {}", finding.line()))?;

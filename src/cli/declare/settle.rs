@@ -15,10 +15,16 @@ pub(super) fn settle() -> Result<Code, Error> {
     let _alone = settle::take_turn(&dirs)?;
     // It must come to an end whatever the configuration says.
     let deadline = Host::load_or_default(&dirs).map_or(BUS_DEADLINE, |host| host.bus_deadline.duration());
-    let manager = Manager::connect(&dirs, deadline)?;
+    let mut manager = Manager::connect(&dirs, deadline)?;
     settle::wait_until_armed(&manager)?;
+    let dead = settle::rearm(&dirs, &mut manager)?;
+    for problem in &dead {
+        tracing::error!("cannot watch: {problem}; the timer's audit tries again");
+    }
     let audit = UnitName::parse(AUDIT)?;
     match last_look(&dirs)? {
+        // The unit then fails, and sends an alert.
+        LastLook::Settled if !dead.is_empty() => Ok(Code::Refused),
         LastLook::Settled => Ok(Code::Done),
         LastLook::Again => {
             manager.enqueue(Verb::Start, &audit, JobMode::Replace)?;

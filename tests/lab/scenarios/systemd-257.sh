@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# The search-path resolver and the D-Bus client hold on this machine's systemd too, which is another than cargo test's.
+# The search-path resolver, the comparison of settings and the D-Bus client hold on this machine's systemd too, which is another than cargo test's.
 
 # A test program looks for its files where it was built, so they go to the same place in the machine.
 step 'the test programs'
 cd "$LAB_REPO" || fail 'where is the repository?'
-names=(resolver user_manager)
+names=(resolver settings user_manager)
 built=$(cargo test --quiet --locked --no-run --message-format=json "${names[@]/#/--test=}" \
     | jq -r 'select(.reason == "compiler-artifact" and .executable != null and .profile.test) | "\(.target.name) \(.executable)"')
 root mkdir -p "$LAB_REPO"
