@@ -25,6 +25,12 @@ macro_rules! exit_codes {
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => $meaning,)* }
             }
+
+            /// The meaning where it is not the auditor that ended so.
+            #[must_use]
+            pub fn meaning_of_a_verb(self) -> &'static str {
+                self.meaning().split("; for the auditor").next().unwrap_or_default()
+            }
         }
     };
 }

@@ -150,7 +150,7 @@ fn one((name, unit): (&UnitName, &Failed)) -> Problem {
 }
 
 fn told(unit: &Failed) -> String {
-    let meaning = unit.code.map_or_else(String::new, |code| format!(" ({})", code.meaning()));
+    let meaning = unit.code.map_or_else(String::new, |code| format!(" ({})", code.meaning_of_a_verb()));
     format!("{}{meaning}", unit.how)
 }
 

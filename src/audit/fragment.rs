@@ -14,11 +14,11 @@ use crate::systemd::search_path::DirectoryKind;
 pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
     owner(seen, world, dirs, verdicts);
     // An instance has no file of its own; its template is judged by itself.
-    if !seen.declared.sealed_as_template {
+    if seen.declared.sealed_as_template {
+        instance(seen, dirs, verdicts);
+    } else {
         replaced(seen, dirs, verdicts);
         content(seen, dirs, verdicts);
-    } else {
-        instance(seen, dirs, verdicts);
     }
     shadowed(seen, world, dirs, verdicts);
 }
