@@ -118,7 +118,7 @@ pub fn plan(
     plan
 }
 
-/// Whether `unit` is a failed verification of a declared stack, and a later one by hand has found the stack up.
+/// Whether `unit` is a failed verification of a declared stack, and what was done since has found the stack up.
 fn is_verified_since(dirs: &Dirs, declaration: &Declaration, world: &World, unit: &UnitName) -> bool {
     let Some(stack) = declaration.inventory.stacks.keys().find(|stack| stack.verify_service() == *unit)
     else {
@@ -126,7 +126,7 @@ fn is_verified_since(dirs: &Dirs, declaration: &Declaration, world: &World, unit
     };
     let loaded = world.units.get(unit).and_then(|seen| seen.loaded.as_ref()?.as_ref().ok());
     let Some(failed) = loaded.and_then(|loaded| loaded.state_change) else { return false };
-    records::newest(dirs, stack, &["verify"]).is_some_and(|record| {
+    records::newest(dirs, stack, &["verify", "update", "rollback"]).is_some_and(|record| {
         let finished = record.finished.and_then(|finished| humantime::parse_rfc3339(&finished).ok());
         record.outcome.is_some_and(|outcome| outcome.code == 0)
             && finished.is_some_and(|finished| finished > failed.into())

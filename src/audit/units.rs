@@ -4,6 +4,7 @@ use super::check::Check;
 use super::finding::{Finding, State, Verdicts, typed};
 use super::world::{Owned, Seen};
 use crate::dirs::Dirs;
+use crate::names::StackName;
 use crate::systemd::loaded::LoadedUnit;
 use crate::systemd::search_path::{CopyKind, DiskState, Link, LinkRole, NotFound};
 use crate::systemd::words::{ActiveState, LoadState};
@@ -100,14 +101,20 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     );
     // Of the shipped units this one only: stack-audit.service is failed whenever it has found something, the last look
     // gives up when another audit takes long, and an alert's own failure is told by the alert.
-    let verifies = seen.name.template().is_some_and(|template| template.as_str() == VERIFY);
-    if seen.declared.stack.is_some() || verifies {
+    let verified =
+        seen.name.template().filter(|template| template.as_str() == VERIFY).and(seen.name.instance());
+    let verified = verified.and_then(|stack| StackName::parse(stack).ok());
+    if let Some(stack) = seen.declared.stack.as_ref().or(verified.as_ref()) {
         verdicts.record(
             Check::UnitFailed,
             loaded.filter(|unit| unit.active_state == ActiveState::Failed).map(|unit| {
-                about(Check::UnitFailed, State::Loaded)
+                let read = format!("journalctl --user -u {} -n 50", seen.name);
+                let next =
+                    if verified.is_some() { format!("{read}; then: stackctl verify {stack}") } else { read };
+                Finding::broken(Check::UnitFailed, State::Loaded)
+                    .about(&seen.name, Some(stack))
                     .expected("a unit that is not failed", failure(unit))
-                    .next(format!("journalctl --user -u {} -n 50", seen.name))
+                    .next(next)
             }),
         );
     }

@@ -42,7 +42,7 @@ fn an_audit_that_always_dies_is_not_started_for_ever() {
         let drop_in = host.owned(&format!("web.service.d/{index}.conf"));
         write(&drop_in, DROP_IN);
         wait_for("the first start", DEADLINE, || (starts(&log) > 0).then_some(()));
-        wait_for("the last look gives up", DEADLINE, || {
+        wait_for("the last look gives up", DEADLINE * 3, || {
             (host.manager.property("stack-audit-settle.service", "ActiveState") == "failed").then_some(())
         });
         host.await_rest();

@@ -55,6 +55,14 @@ assert_json "$(finding stack-down)" ".as_of == \"$asked\""
 assert_eq "$(report | jq -r .podman_asked)" "$asked" 'when podman was asked'
 whole
 
+step 'what was found of a stack before it was applied anew is not carried on'
+user podman kill "$db" >/dev/null
+broken 79 stack-down
+assert_exit 0 user stackctl restart shop
+user touch .config/systemd/user/shop.service
+wait_until 10 path_run
+assert_eq "$(findings)" '' 'findings after the restart'
+
 step 'containers-unowned: stopped behind the unit'\''s back'
 assert_exit 0 user stackctl stop shop
 broken 79 stack-down
