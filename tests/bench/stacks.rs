@@ -17,9 +17,14 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use frame::lab::{declare, done, eventually, image, in_the_lab, program, put};
-use frame::{Table, bytes, measure_side_by_side, median, time};
+use frame::{Table, bytes, measure_side_by_side, median, sizes, time};
 
 const RUNS: usize = 11;
+
+/// How often each is measured: a number on the command line, or [`RUNS`].
+fn runs() -> usize {
+    sizes(&[RUNS]).into_iter().next().unwrap()
+}
 
 fn main() {
     if frame::measure_child_if_asked() {
@@ -46,8 +51,15 @@ fn inside() {
 
 /// An apply that changes nothing, against the bare compose of the same files.
 fn applies() {
-    let mut table =
-        Table::new(&["provider", "stack", "`podman compose up -d`", "`stackctl apply`", "adds", "memory"]);
+    let mut table = Table::new(&[
+        "provider",
+        "stack",
+        "`podman compose up -d`",
+        "`stackctl apply`",
+        "adds",
+        "adds processor time",
+        "memory",
+    ]);
     for provider in ["docker-compose", "podman-compose"] {
         pin(provider);
         let one = format!("one-{provider}");
@@ -59,7 +71,7 @@ fn applies() {
             let before = started(stack);
             let bare = bare_compose(provider, stack);
             let apply = program("stackctl", &["apply", stack]);
-            let [bare, ours] = measure_side_by_side([&bare, &apply], RUNS);
+            let [bare, ours] = measure_side_by_side([&bare, &apply], runs());
             // podman-compose starts a one-shot again each time.
             assert_eq!(started(stack), before, "{stack}: containers were started again");
             table.row(&[
@@ -68,6 +80,7 @@ fn applies() {
                 time(bare.time),
                 time(ours.time),
                 time(ours.time.saturating_sub(bare.time)),
+                time(ours.work.saturating_sub(bare.work)),
                 bytes(ours.memory),
             ]);
             done("stackctl", &["stop", stack]);
@@ -83,14 +96,14 @@ fn verdicts() {
     let health = "{image: 'localhost:5000/app:1', healthcheck: \
         {test: [CMD-SHELL, test -e /tmp/up], interval: 1s, retries: 1000}}";
     declare("health", &one_service("health", health), &["--verify", "off"]);
-    let healthy: Vec<Duration> = (0..RUNS).map(|_| healthy_and_told("health")).collect();
+    let healthy: Vec<Duration> = (0..runs()).map(|_| healthy_and_told("health")).collect();
     declare(
         "stable",
         &one_service("stable", "{image: 'localhost:5000/app:1'}"),
         &["--verify", "off", "--stable-for", "2s"],
     );
     let stable: Vec<Duration> =
-        (0..RUNS).map(|_| stable_and_told("stable", Duration::from_secs(2))).collect();
+        (0..runs()).map(|_| stable_and_told("stable", Duration::from_secs(2))).collect();
     for (what, moment, delays) in [
         ("health", "the end of the check that passed, in podman's log of it", healthy),
         ("`stable_for`", "StartedAt + 2 s", stable),
@@ -163,7 +176,7 @@ fn status(stacks: usize, services: usize) {
     let oneline = program("stackctl", &["status", "--oneline"]);
     let json = program("stackctl", &["status", "--json"]);
     let [list, table_of, oneline, json] =
-        measure_side_by_side([&list, &program("stackctl", &["status"]), &oneline, &json], RUNS);
+        measure_side_by_side([&list, &program("stackctl", &["status"]), &oneline, &json], runs());
     let mut table = Table::new(&[
         "stacks",
         "containers",
@@ -204,7 +217,7 @@ fn four_services(stack: &str) -> String {
   web:
     image: 'localhost:5000/app:1'
     {labels}
-    ports: ['0:80']
+    ports: ['18080:80']
     depends_on: {{db: {{condition: service_healthy}}}}
   side: {{image: 'localhost:5000/app:1', {labels}, network_mode: 'service:web', depends_on: [web]}}
   other: {{image: 'localhost:5000/app:1', {labels}}}
