@@ -1,7 +1,7 @@
 //! Where events go: natively to the journal with their fields when a unit runs the program, to standard error as
 //! plain text otherwise.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
 use tracing::field::{Field, Visit};
@@ -104,9 +104,8 @@ impl<S: Subscriber> Layer<S> for Plain {
         }
         let mut message = Message::default();
         event.record(&mut message);
-        let mut stderr = std::io::stderr().lock();
-        let colour =
-            stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour = std::io::stderr().is_terminal()
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let (word, escape) = match *event.metadata().level() {
             Level::ERROR => ("error: ", "\x1b[1;31m"),
             Level::WARN => ("warning: ", "\x1b[1;33m"),
@@ -117,8 +116,7 @@ impl<S: Subscriber> Layer<S> for Plain {
         } else {
             format!("{word}{}\n", message.0)
         };
-        // There is nowhere left to report that standard error is closed.
-        drop(stderr.write_all(line.as_bytes()));
+        crate::progress::write_above(&line);
     }
 }
 

@@ -251,6 +251,7 @@ fn at_most_so_many_jobs_run_and_waiting_takes_no_time() {
     while let Some(event) = jobs.next_event().unwrap() {
         match event {
             JobEvent::Queued { .. } => running += 1,
+            JobEvent::Status { .. } => panic!("nobody asked for it"),
             JobEvent::Over { outcome, .. } => {
                 assert!(outcome.is_success(), "{outcome:?}");
                 running -= 1;

@@ -8,4 +8,6 @@ mod types;
 pub use ask::{Podman, PodmanError};
 pub use needs::{HELPERS, OLDEST, is_older};
 pub use time::parse_time;
-pub use types::{Container, Image, Inspected, Mount, Owner, PROJECT_LABEL, SERVICE_LABEL, State, Volume};
+pub use types::{
+    Container, Image, Inspected, Mount, Owner, PROJECT_LABEL, SERVICE_LABEL, State, Volume, same_image,
+};

@@ -320,11 +320,17 @@ pub struct Image {
 }
 
 impl Image {
-    /// Whether this is the image of that id; podman prints ids with and without the name of their algorithm.
+    /// Whether this is the image of that id.
     #[must_use]
     pub fn is(&self, id: &str) -> bool {
-        self.id.trim_start_matches("sha256:") == id.trim_start_matches("sha256:")
+        same_image(&self.id, id)
     }
+}
+
+/// Whether two ids are those of one image; podman prints them with and without the name of their algorithm.
+#[must_use]
+pub fn same_image(one: &str, other: &str) -> bool {
+    one.trim_start_matches("sha256:") == other.trim_start_matches("sha256:")
 }
 
 /// podman writes `null` where it has nothing.

@@ -18,3 +18,8 @@ pub use lines::{Lines, Next};
 pub use redact::Redactor;
 pub(crate) use running::until;
 pub use tail::one_line;
+
+/// What a thread came to. If it panicked, so does this one.
+pub(crate) fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}

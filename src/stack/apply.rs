@@ -3,7 +3,7 @@
 
 use super::clean::clean;
 use super::context::Context;
-use super::detach::detach;
+use super::detach::{Hashes, detach};
 use super::error::StackError;
 use super::preflight::{Prepared, preflight};
 use super::pull::pull_missing;
@@ -11,13 +11,14 @@ use super::state::{Applied, StackState};
 use super::stop::stop_if_wanted;
 use super::transaction::Transaction;
 use super::up::up;
-use super::verify::{Goal, Outcome, Problem, expected, verify};
+use super::verify::{Goal, Outcome, expected, verify};
 use crate::compose::Overlay;
 use crate::document::Document;
 use crate::error::Error;
 use crate::inventory::VerifyMode;
 use crate::names::StackName;
 use crate::podman::Container;
+use crate::process::joined;
 use crate::progress::Progress;
 use crate::systemd::manager::{JobMode, Verb};
 use crate::systemd::words::{ActiveState, JobType};
@@ -65,22 +66,31 @@ pub(crate) fn bring_up<'a>(
     let overlay = Overlay::write(&context.dirs, &stack, Some(&prepared.model))?;
 
     enter(transaction, "pull")?;
-    for fetched in pull_missing(prepared, &overlay, progress)? {
-        transaction.note(&fetched);
-    }
+    let (fetched, hashes) = std::thread::scope(|scope| {
+        let asks = Hashes::are_needed(prepared);
+        let hashes = asks.then(|| scope.spawn(|| Hashes::ask(&prepared.compose, &overlay)));
+        (pull_missing(prepared, &overlay, progress), hashes.map(joined))
+    });
+    let images = fetched.map(|fetched| {
+        fetched.done.iter().for_each(|done| transaction.note(done));
+        fetched.ids
+    })?;
+    let hashes = hashes.transpose().map_err(StackError::from)?;
     let mut state = remember_project(context, &stack, prepared)?;
 
     enter(transaction, "clean")?;
     for done in clean(context, prepared, &overlay)? {
         transaction.note(&done);
     }
-    for done in detach(&context.dirs, prepared, &overlay)? {
-        transaction.note(&done);
+    if let Some(hashes) = hashes {
+        for done in detach(&context.dirs, prepared, &hashes, &images)? {
+            transaction.note(&done);
+        }
     }
 
     enter(transaction, "apply")?;
     progress.show("compose up");
-    let containers = up(prepared, &overlay, progress)?;
+    let containers = up(prepared, &overlay, &images, progress)?;
     state.applied = Some(Applied::of(prepared, &containers, &transaction.id()));
     state.store(&StackState::path(&context.dirs, &stack))?;
     Ok(containers)
@@ -141,19 +151,13 @@ pub(crate) fn gate(
         timeout: prepared.entry.verify.timeout.duration(),
         redactor: prepared.compose.redactor(),
     };
-    let outcome = verify(&prepared.podman, &goal, |problems| progress.show(&waiting_for(problems)))?;
+    let outcome = verify(&prepared.podman, &goal, |standing| progress.show_each("waiting", standing))?;
     match outcome {
         Outcome::Up => Ok(()),
         Outcome::Down { problems, waited } => {
             Err(StackError::NotUp { stack: stack.clone(), problems, waited })
         }
     }
-}
-
-pub(super) fn waiting_for(problems: &[Problem]) -> String {
-    let texts: Vec<String> =
-        problems.iter().map(|problem| format!("{} {}", problem.what, problem.why)).collect();
-    format!("waiting: {}", texts.join("; "))
 }
 
 /// A start of the unit pulls the verification in by itself; a reload does not, and neither does a person's apply.

@@ -90,8 +90,14 @@ fn reason(
 fn orphaned_timers(context: &Context, prepared: &Prepared) -> Vec<String> {
     let Ok(manager) = context.manager() else { return Vec::new() };
     let Ok(units) = manager.loaded_units() else { return Vec::new() };
-    let timers: BTreeMap<&UnitName, &str> =
-        units.units.keys().filter_map(|unit| Some((unit, container_of_timer(unit)?))).collect();
+    // What preflight has just seen is there; podman is asked again only for the others.
+    let seen = |id: &str| prepared.containers.iter().any(|container| container.id == id);
+    let timers: BTreeMap<&UnitName, &str> = units
+        .units
+        .keys()
+        .filter_map(|unit| Some((unit, container_of_timer(unit)?)))
+        .filter(|(_, id)| !seen(id))
+        .collect();
     if timers.is_empty() {
         return Vec::new();
     }

@@ -3,26 +3,48 @@
 //! half way. So before it is replaced, those that share its network are made anew without one, by compose, which takes
 //! their anonymous volumes along; `up` then gives them the network of the new container.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::StackError;
 use super::preflight::Prepared;
-use crate::compose::{ComposeError, Model, Overlay};
+use crate::compose::{Compose, ComposeError, Model, Overlay};
 use crate::dirs::Dirs;
 use crate::inventory::ProviderKind;
-use crate::podman::Container;
+use crate::podman::{Container, same_image};
 
-/// Detaches what must be, and says what it did.
+/// The config hashes of a stack in which networks are shared, as compose takes them.
+#[derive(Debug)]
+pub struct Hashes(BTreeMap<String, String>);
+
+impl Hashes {
+    /// Whether [`detach`] needs them.
+    #[must_use]
+    pub fn are_needed(prepared: &Prepared) -> bool {
+        // podman-compose takes the whole stack down for every change.
+        prepared.compose.kind() == ProviderKind::DockerCompose && !sharing(&prepared.model).is_empty()
+    }
+
+    /// Asks compose for them.
+    ///
+    /// # Errors
+    /// It refuses the files.
+    pub fn ask(compose: &Compose, overlay: &Overlay) -> Result<Self, ComposeError> {
+        Ok(Self(compose.hashes(overlay)?))
+    }
+}
+
+/// Detaches what must be, and says what it did. `images` has the ids of the images that the services name.
 ///
 /// # Errors
-/// podman or compose fails.
-pub fn detach(dirs: &Dirs, prepared: &Prepared, overlay: &Overlay) -> Result<Vec<String>, StackError> {
-    // podman-compose takes the whole stack down for every change.
+/// compose fails.
+pub fn detach(
+    dirs: &Dirs,
+    prepared: &Prepared,
+    hashes: &Hashes,
+    images: &BTreeMap<String, String>,
+) -> Result<Vec<String>, StackError> {
     let sharing = sharing(&prepared.model);
-    if sharing.is_empty() || prepared.compose.kind() == ProviderKind::PodmanCompose {
-        return Ok(Vec::new());
-    }
-    let changed = changed(prepared, overlay, &sharing)?;
+    let changed = changed(prepared, hashes, images, &sharing);
     let exists = |service: &str| containers(prepared, service).next().is_some();
     let affected: BTreeSet<&str> = sharing
         .iter()
@@ -57,25 +79,21 @@ fn sharing(model: &Model) -> BTreeSet<(&str, &str)> {
 /// by config hash and image.
 fn changed<'a>(
     prepared: &Prepared,
-    overlay: &Overlay,
+    hashes: &Hashes,
+    images: &BTreeMap<String, String>,
     sharing: &BTreeSet<(&str, &'a str)>,
-) -> Result<BTreeSet<&'a str>, StackError> {
-    let hashes = prepared.compose.hashes(overlay)?;
+) -> BTreeSet<&'a str> {
     let with: BTreeSet<&str> = sharing.iter().map(|(_, with)| *with).collect();
-    let references: Vec<&str> =
-        prepared.model.services.values().filter_map(|service| service.image.as_deref()).collect();
-    let images = prepared.podman.images(&references)?;
-    Ok(with
-        .into_iter()
+    with.into_iter()
         .filter(|service| {
             let image = prepared.model.services.get(*service).and_then(|service| service.image.as_deref());
-            let image = image.and_then(|reference| images.get(reference)?.as_ref());
+            let image = image.and_then(|reference| images.get(reference));
             containers(prepared, service).any(|container| {
-                container.config_hash() != hashes.get(*service).map(String::as_str)
-                    || image.is_some_and(|image| !image.is(&container.image_id))
+                container.config_hash() != hashes.0.get(*service).map(String::as_str)
+                    || image.is_some_and(|id| !same_image(id, &container.image_id))
             })
         })
-        .collect())
+        .collect()
 }
 
 fn containers<'a>(prepared: &'a Prepared, service: &'a str) -> impl Iterator<Item = &'a Container> {

@@ -58,7 +58,7 @@ pub(super) fn take_over(context: &Context, stack: &StackName, verb: &str) -> Res
 fn compose_groups(context: &Context, stack: &StackName) -> Vec<(Pid, String)> {
     let overrides = context.dirs.run().join("overrides").join(format!("{stack}."));
     let overrides = overrides.display().to_string();
-    let mut groups = Vec::new();
+    let mut groups: Vec<(Pid, String)> = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
         // A process that has ended meanwhile, or is another user's, is none of ours.
@@ -69,8 +69,11 @@ fn compose_groups(context: &Context, stack: &StackName) -> Vec<(Pid, String)> {
             continue;
         }
         let Some((parent, group)) = parent_and_group(&entry.path()) else { continue };
-        // Ours lead their group; their parent was the program that was killed, and is the manager now.
-        if group == pid && name_of(parent).is_some_and(|name| name == "systemd") {
+        // We start `podman compose` as the leader of a group, in which it starts the provider. Whose parent was killed has
+        // the manager for one now: the leader when we were, the provider when the leader was, too.
+        let leads = group == pid || parent_and_group(Path::new(&format!("/proc/{group}"))).is_none();
+        let known = groups.iter().any(|(known, _)| known.as_raw() == group);
+        if leads && !known && name_of(parent).is_some_and(|name| name == "systemd") {
             groups.push((Pid::from_raw(group), arguments.join(" ").trim().to_owned()));
         }
     }

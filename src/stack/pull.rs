@@ -1,5 +1,6 @@
 //! Fetching the images that are not here, before anything is started, so that `startup_timeout` is about starting.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::error::StackError;
@@ -8,8 +9,16 @@ use crate::compose::{Compose, ComposeError, Overlay};
 use crate::inventory::{Entry, ProviderKind};
 use crate::progress::Progress;
 
-/// Pulls, service by service (compose stops at the first image that fails), and builds what is built here. Says what
-/// it fetched.
+/// The images of a stack, all of them here.
+#[derive(Debug)]
+pub struct Fetched {
+    /// What was fetched or built, in words.
+    pub done: Vec<String>,
+    /// The id of each image, by the reference that names it.
+    pub ids: BTreeMap<String, String>,
+}
+
+/// Pulls, service by service (compose stops at the first image that fails), and builds what is built here.
 ///
 /// # Errors
 /// An image cannot be had, or not in time.
@@ -17,11 +26,20 @@ pub fn pull_missing(
     prepared: &Prepared,
     overlay: &Overlay,
     progress: &mut Progress,
-) -> Result<Vec<String>, StackError> {
-    let missing = missing(prepared)?;
+) -> Result<Fetched, StackError> {
+    let wanted = wanted(prepared);
+    let mut fetched = Fetched { done: Vec::new(), ids: BTreeMap::new() };
+    let references: Vec<&str> = wanted.iter().map(|(_, _, image)| image.as_str()).collect();
+    for (reference, image) in prepared.podman.images(&references)? {
+        if let Some(image) = image {
+            fetched.ids.insert(reference.to_owned(), image.id);
+        }
+    }
     let deadline = Instant::now() + prepared.entry.pull_timeout.duration();
-    let mut fetched = Vec::new();
-    for (service, verb, image) in missing {
+    for (service, verb, image) in wanted {
+        if fetched.ids.contains_key(&image) {
+            continue;
+        }
         let done = if verb == "pull" { "pulled" } else { "built" };
         progress.show(&format!("{verb} {image}"));
         let mut said = String::new();
@@ -36,41 +54,30 @@ pub fn pull_missing(
             StackError::Fetch { verb, image, service, source }
         })?;
         // podman-compose (1.3) says 0 also when it could not pull, and `up` would then take the stack down first.
-        if prepared.podman.images(&[image.as_str()])?.values().all(Option::is_none) {
+        let Some(here) = prepared.podman.images(&[image.as_str()])?.into_values().flatten().next() else {
             let stack = prepared.compose.stack().clone();
             return Err(StackError::NotFetched { stack, verb, image, said });
-        }
-        fetched.push(format!("{done} {image} for {service}"));
+        };
+        fetched.done.push(format!("{done} {image} for {service}"));
+        fetched.ids.insert(image, here.id);
     }
     Ok(fetched)
 }
 
-/// What is not here: a service, how its image is had, and the image.
-fn missing(prepared: &Prepared) -> Result<Vec<(String, &'static str, String)>, StackError> {
+/// What the services need: a service, how its image is had, and the image.
+fn wanted(prepared: &Prepared) -> Vec<(String, &'static str, String)> {
     let made_up = |service: &str| match prepared.compose.kind() {
         ProviderKind::DockerCompose => format!("{}-{service}", prepared.project),
         ProviderKind::PodmanCompose => format!("{}_{service}", prepared.project),
     };
-    let wanted: Vec<(&String, &'static str, String)> = prepared
-        .model
-        .services
-        .iter()
-        .filter(|(_, service)| service.replicas > 0)
+    let services = prepared.model.services.iter().filter(|(_, service)| service.replicas > 0);
+    services
         .filter_map(|(name, service)| {
             let verb = if service.built { "build" } else { "pull" };
             let image = service.image.clone().or_else(|| service.built.then(|| made_up(name)))?;
-            Some((name, verb, image))
+            Some((name.clone(), verb, image))
         })
-        .collect();
-    let references: Vec<&str> = wanted.iter().map(|(_, _, image)| image.as_str()).collect();
-    let here = prepared.podman.images(&references)?;
-    let mut seen = std::collections::BTreeSet::new();
-    Ok(wanted
-        .iter()
-        .filter(|(_, _, image)| here.get(image.as_str()).is_some_and(Option::is_none))
-        .filter(|(_, _, image)| seen.insert(image.clone()))
-        .map(|(name, verb, image)| ((*name).clone(), *verb, image.clone()))
-        .collect())
+        .collect()
 }
 
 fn step(

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::exit::Code;
 use crate::inventory::{Inventory, VerifyMode};
 use crate::names::StackName;
+use crate::progress::Progress;
 use crate::records;
 use crate::systemd::loaded::Detail;
 use crate::systemd::manager::{JobMode, Verb};
@@ -36,8 +37,11 @@ pub fn restart(context: &Context, stack: &StackName) -> Result<Code, Error> {
     if seen.active_state == ActiveState::Active {
         preflight::preflight(context, stack)?;
     }
-    let result =
-        manager.run_job(Verb::Restart, &unit, JobMode::Replace, deadline).map_err(StackError::from)?;
+    let mut progress = Progress::new();
+    let result = manager
+        .run_job_telling(Verb::Restart, &unit, JobMode::Replace, deadline, |doing| progress.show(doing))
+        .map_err(StackError::from)?;
+    drop(progress);
     if !result.is_success() {
         // What the unit's own apply said is more than the job's result.
         let record =

@@ -7,6 +7,7 @@ use crate::error::{Error, chain};
 use crate::journal;
 use crate::lock::Locked;
 use crate::names::StackName;
+use crate::progress::Progress;
 use crate::records::{OpenRecord, Record};
 use crate::update::Update;
 
@@ -158,7 +159,12 @@ impl<'a> Transaction<'a> {
 
 fn lock(context: &Context, stack: &StackName, verb: &str) -> Result<Locked, StackError> {
     let patience = context.host.lock_wait.duration();
-    let waiting = |holder: &str| tell(stack, &format!("waiting for {holder}"));
+    let mut progress = Progress::of_the_unit();
+    let waiting = |holder: &str| {
+        let what = format!("waiting for {holder}");
+        tell(stack, &what);
+        progress.show(&what);
+    };
     Ok(Locked::take(&context.dirs, stack, verb, patience, &context.interrupt, waiting)?)
 }
 

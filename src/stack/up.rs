@@ -1,5 +1,6 @@
 //! `compose up`, and what is said when it fails.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::error::StackError;
@@ -7,10 +8,11 @@ use super::preflight::Prepared;
 use super::verify::{Problem, Verdict, expected, judge, observe};
 use crate::compose::{ComposeError, Overlay};
 use crate::inventory::ProviderKind;
-use crate::podman::{Container, Inspected};
-use crate::progress::Progress;
+use crate::podman::{Container, Inspected, same_image};
+use crate::progress::{Progress, Standing};
 
-/// Starts what is declared. compose replaces what changed and leaves the rest alone.
+/// Starts what is declared. compose replaces what changed and leaves the rest alone. `images` has the ids of the images
+/// that the services name.
 ///
 /// # Errors
 /// It fails, or does not end in time: with a verdict if a dependency is not healthy, else with the state of the
@@ -18,17 +20,23 @@ use crate::progress::Progress;
 pub fn up(
     prepared: &Prepared,
     overlay: &Overlay,
+    images: &BTreeMap<String, String>,
     progress: &mut Progress,
 ) -> Result<Vec<Container>, StackError> {
     let timeout = prepared.entry.startup_timeout.duration();
     let mut last = String::new();
+    let mut standing = Vec::new();
     let started = prepared.compose.act(
         Some(overlay),
         "start",
-        ["up", "--detach", "--remove-orphans"].iter().chain(options(prepared)?),
+        ["up", "--detach", "--remove-orphans"].iter().chain(options(prepared, images)),
         timeout,
         |line| {
-            progress.show(line);
+            if heard(&mut standing, line) {
+                progress.show_each("compose up", &standing);
+            } else {
+                progress.show(line);
+            }
             if line.contains("rror") {
                 line.clone_into(&mut last);
             }
@@ -54,24 +62,44 @@ pub fn up(
     }
 }
 
+/// Takes over what docker-compose says of a container, as in ` Container shop-db-1  Waiting`; whether it said anything.
+fn heard(standing: &mut Vec<Standing>, line: &str) -> bool {
+    let Some((what, state)) =
+        line.trim().strip_prefix("Container ").and_then(|rest| rest.split_once(char::is_whitespace))
+    else {
+        return false;
+    };
+    let state = state.trim().to_owned();
+    let up = matches!(state.as_str(), "Running" | "Started" | "Healthy" | "Exited" | "Recreated" | "Created");
+    match standing.iter_mut().find(|one| one.what == what) {
+        Some(one) => (one.state, one.up) = (state, up),
+        None => standing.push(Standing { what: what.to_owned(), state, up }),
+    }
+    true
+}
+
 /// What is missing was fetched before, so nothing is pulled here: with `pull_policy: always` a plain restart would
 /// take what the registry has just then, unverified.
-fn options(prepared: &Prepared) -> Result<&'static [&'static str], StackError> {
+fn options(prepared: &Prepared, images: &BTreeMap<String, String>) -> &'static [&'static str] {
     match prepared.compose.kind() {
         ProviderKind::DockerCompose => {
             let builds =
                 prepared.model.services.values().any(|one| one.pull_policy.as_deref() == Some("build"));
-            Ok(if builds { &[] } else { &["--pull", "never"] })
+            if builds { &[] } else { &["--pull", "never"] }
         }
         // It has no such option (the overlay sets the policy instead), and it does not notice that a tag has moved
         // (1.3).
         ProviderKind::PodmanCompose => {
-            let expected = expected(&prepared.podman, &prepared.model)?;
-            let moved = observe(&prepared.podman, &prepared.project)?.iter().any(|one| {
-                let image = expected.get(&one.service).and_then(|service| service.image.as_ref());
-                image.is_some_and(|(_, id)| *id != one.container.image)
+            let own = prepared
+                .containers
+                .iter()
+                .filter(|one| one.project() == Some(prepared.project.as_str()) && one.is_of_a_service());
+            let moved = own.into_iter().any(|one| {
+                let service = one.service().and_then(|service| prepared.model.services.get(service));
+                let image = service.and_then(|service| images.get(service.image.as_ref()?));
+                image.is_some_and(|id| !same_image(id, &one.image_id))
             });
-            Ok(if moved { &["--force-recreate"] } else { &[] })
+            if moved { &["--force-recreate"] } else { &[] }
         }
     }
 }
@@ -130,5 +158,30 @@ fn failed_by_itself(container: &Inspected) -> bool {
         "running" => !container.state.health.status.is_empty(),
         "exited" | "stopped" => container.state.exit_code != 0,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_docker_compose_says_of_each_container_is_kept() {
+        let mut standing = Vec::new();
+        for line in [
+            " Container shop-db-1  Starting",
+            " Container shop-web-1  Created",
+            " Container shop-db-1  Healthy",
+        ] {
+            assert!(heard(&mut standing, line), "{line}");
+        }
+        for line in
+            ["", " Network shop_default  Created", "Container", "Error response from daemon: Container x"]
+        {
+            assert!(!heard(&mut standing, line), "{line}");
+        }
+        let seen: Vec<String> =
+            standing.iter().map(|one| format!("{} {} {}", one.what, one.state, one.up)).collect();
+        assert_eq!(seen, ["shop-db-1 Healthy true", "shop-web-1 Created true"]);
     }
 }

@@ -63,6 +63,11 @@ pub enum JobEvent {
         /// Its unit.
         unit: UnitName,
     },
+    /// The unit whose status was asked for says what it is doing.
+    Status {
+        /// Its status line; empty if it says nothing any more.
+        text: String,
+    },
     /// Nothing more is to be expected of it.
     Over {
         /// Its unit.
@@ -83,6 +88,7 @@ pub struct Jobs<'a> {
     at_once: NonZeroUsize,
     deadline: Duration,
     stop: Option<Watch>,
+    status_of: Option<UnitName>,
     stopped: bool,
     waiting: VecDeque<JobRequest>,
     running: Vec<Running>,
@@ -112,6 +118,7 @@ impl<'a> Jobs<'a> {
             at_once: NonZeroUsize::MIN,
             deadline,
             stop: None,
+            status_of: None,
             stopped: false,
             waiting: requests.into_iter().collect(),
             running: Vec::new(),
@@ -124,6 +131,13 @@ impl<'a> Jobs<'a> {
     #[must_use]
     pub fn at_once(mut self, count: NonZeroUsize) -> Self {
         self.at_once = count;
+        self
+    }
+
+    /// Tells the status line of `unit`, too, whenever it changes.
+    #[must_use]
+    pub fn status_of(mut self, unit: &UnitName) -> Self {
+        self.status_of = Some(unit.clone());
         self
     }
 
@@ -166,8 +180,9 @@ impl<'a> Jobs<'a> {
         let asked = "subscribe to the ends of jobs";
         let manager = &*self.manager;
         let bus = manager.bus();
+        let status_of = self.status_of.as_ref();
         let signals = bus.run(asked, bus.deadline(), async {
-            let signals = Signals::subscribe(bus, asked).await?;
+            let signals = Signals::subscribe(bus, asked, status_of).await?;
             manager.subscribe(asked).await?;
             Ok(signals)
         })?;
@@ -255,6 +270,7 @@ impl<'a> Jobs<'a> {
         };
         // What is not ours belongs to somebody else's job; ours are known before their end is looked at here.
         let (endings, change) = (std::mem::take(&mut signals.endings), signals.change.take());
+        self.events.extend(signals.status.take().map(|text| JobEvent::Status { text }));
         for (job, result) in endings {
             self.end_running(|running| running.job == job, |_| JobOutcome::Ended(result.clone()));
         }
@@ -352,18 +368,45 @@ impl Manager {
         mode: JobMode,
         deadline: Duration,
     ) -> Result<JobResult, BusError> {
-        let asked = format!("{} {unit}", verb.as_str());
         let request = JobRequest { verb, unit: unit.clone(), mode };
-        let mut jobs = Jobs::new(self, [request], deadline);
-        while let Some(event) = jobs.next_event()? {
-            let JobEvent::Over { outcome, .. } = event else {
-                continue;
+        Jobs::new(self, [request], deadline).run_one(|_| {})
+    }
+
+    /// The same, and `doing` is told what the unit says of itself meanwhile.
+    ///
+    /// # Errors
+    /// As [`Manager::run_job`].
+    pub fn run_job_telling(
+        &mut self,
+        verb: Verb,
+        unit: &UnitName,
+        mode: JobMode,
+        deadline: Duration,
+        doing: impl FnMut(&str),
+    ) -> Result<JobResult, BusError> {
+        let request = JobRequest { verb, unit: unit.clone(), mode };
+        Jobs::new(self, [request], deadline).status_of(unit).run_one(doing)
+    }
+}
+
+impl Jobs<'_> {
+    fn run_one(mut self, mut doing: impl FnMut(&str)) -> Result<JobResult, BusError> {
+        let (deadline, first) = (self.deadline, self.waiting.front());
+        let asked = first.map(|first| format!("{} {}", first.verb.as_str(), first.unit)).unwrap_or_default();
+        while let Some(event) = self.next_event()? {
+            let outcome = match event {
+                JobEvent::Over { outcome, .. } => outcome,
+                JobEvent::Status { text } => {
+                    doing(&text);
+                    continue;
+                }
+                JobEvent::Queued { .. } => continue,
             };
             return match outcome {
                 JobOutcome::Ended(result) => Ok(result),
                 JobOutcome::Failed(error) => Err(error),
                 JobOutcome::Overdue { .. } | JobOutcome::StillRunning | JobOutcome::NotReached => {
-                    Err(self.bus().unanswered(&asked, deadline))
+                    Err(self.manager.bus().unanswered(&asked, deadline))
                 }
                 JobOutcome::Vanished => Err(BusError::not_understood(
                     &asked,

@@ -399,7 +399,7 @@ fn properties_of(path: &str) -> Call<'_> {
 
 /// The object path of a unit, without asking: systemd's `bus_label_escape()` keeps letters and digits, and writes
 /// every other byte, and a digit in front, as `_` and two hexadecimal digits.
-fn unit_path(unit: &UnitName) -> String {
+pub(super) fn unit_path(unit: &UnitName) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('_');
     let mut path = format!("{OBJECT}/unit/");
     for (index, byte) in unit.as_str().bytes().enumerate() {

@@ -2,26 +2,13 @@
 
 use super::Findings;
 use crate::compose::Model;
-use crate::error::chain;
 use crate::exit::Code;
 use crate::inventory::Inventory;
 use crate::names::{StackName, UnitName};
-use crate::podman::{Container, Owner, Podman};
-use crate::stack::{Context, StackError, StackState};
+use crate::podman::{Container, Owner};
+use crate::stack::{Context, StackState};
 use crate::systemd::loaded::Detail;
 use crate::systemd::words::LoadState;
-
-/// Every container of every project.
-pub(super) fn list(podman: &Podman, findings: &mut Findings) -> Option<Vec<Container>> {
-    match podman.compose_containers() {
-        Ok(containers) => Some(containers),
-        Err(error) => {
-            let problem = chain(&error);
-            findings.refuse(StackError::from(error).code(), problem);
-            None
-        }
-    }
-}
 
 pub(super) fn check(
     context: &Context,

@@ -4,11 +4,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::Findings;
-use crate::error::chain;
 use crate::exit::Code;
 use crate::inventory::ProviderKind;
-use crate::podman::{HELPERS, OLDEST, Podman, is_older};
-use crate::stack::{Context, StackError};
+use crate::podman::{HELPERS, OLDEST, Podman, PodmanError, is_older};
+use crate::stack::Context;
 
 pub(super) fn check(context: &Context, findings: &mut Findings) -> Option<Podman> {
     let host = &context.host;
@@ -17,30 +16,7 @@ pub(super) fn check(context: &Context, findings: &mut Findings) -> Option<Podman
             findings.refuse(Code::Configuration, format!("{program} is not in {}; {reason}", host.path));
         }
     }
-    let podman = match context.podman() {
-        Ok(podman) => podman,
-        Err(error) => {
-            let problem = chain(&error);
-            findings.refuse(StackError::from(error).code(), problem);
-            return None;
-        }
-    };
-    match podman.version() {
-        Ok(version) if is_older(&version, OLDEST) => {
-            let (major, minor) = OLDEST;
-            findings.refuse(
-                Code::Configuration,
-                format!("podman {version} has no `podman compose`; {major}.{minor} or later is needed"),
-            );
-            return None;
-        }
-        Ok(_) => {}
-        Err(error) => {
-            let problem = chain(&error);
-            findings.refuse(StackError::from(error).code(), problem);
-            return None;
-        }
-    }
+    let podman = findings.take(context.podman())?;
     if host.provider.kind == ProviderKind::DockerCompose {
         let socket = context.dirs.runtime.join("podman/podman.sock");
         if let Err(error) = UnixStream::connect(&socket) {
@@ -54,4 +30,18 @@ pub(super) fn check(context: &Context, findings: &mut Findings) -> Option<Podman
         }
     }
     Some(podman)
+}
+
+/// Whether this is a podman that has compose.
+pub(super) fn check_version(version: Option<Result<String, PodmanError>>, findings: &mut Findings) -> bool {
+    let Some(version) = version.and_then(|version| findings.take(version)) else { return false };
+    let (major, minor) = OLDEST;
+    if is_older(&version, OLDEST) {
+        findings.refuse(
+            Code::Configuration,
+            format!("podman {version} has no `podman compose`; {major}.{minor} or later is needed"),
+        );
+        return false;
+    }
+    true
 }

@@ -16,7 +16,8 @@ use crate::error::chain;
 use crate::exit::Code;
 use crate::inventory::{Declared, Entry, Inventory};
 use crate::names::StackName;
-use crate::podman::{Container, Podman};
+use crate::podman::{Container, Podman, PodmanError};
+use crate::process::joined;
 
 /// Something that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,25 @@ impl Findings {
     fn warn(&mut self, warning: impl Into<String>) {
         self.warnings.push(warning.into());
     }
+
+    fn fail(&mut self, error: impl Into<StackError> + std::error::Error + 'static) {
+        let problem = chain(&error);
+        self.refuse(error.into().code(), problem);
+    }
+
+    /// What was answered; that it was not is a refusal.
+    fn take<T, E: Into<StackError> + std::error::Error + 'static>(
+        &mut self,
+        answer: Result<T, E>,
+    ) -> Option<T> {
+        answer.map_err(|error| self.fail(error)).ok()
+    }
+
+    fn and(mut self, mut more: Self) -> Self {
+        self.refusals.append(&mut more.refusals);
+        self.warnings.append(&mut more.warnings);
+        self
+    }
 }
 
 /// The refusals of one preflight, never empty.
@@ -107,17 +127,31 @@ impl fmt::Display for Refusals {
 pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, StackError> {
     let Declared { entry, sha256 } = Inventory::load_stack(&context.dirs, stack)?;
     let mut findings = Findings::default();
-    definition::check(context, stack, &mut findings);
-    // What is wrong with the unit says nothing about the files.
-    let definition = findings.refusals.len();
     files::check(&entry, &mut findings);
     secrets::check(&entry, &mut findings);
     let podman = host::check(context, &mut findings);
-    let containers = podman.as_ref().and_then(|podman| containers::list(podman, &mut findings));
-    let compose = podman.as_ref().map(|podman| context.compose(podman, stack, &entry));
     // compose would say again what is missing, with more words, and might repeat lines of a malformed env file.
-    let readable = findings.refusals.iter().skip(definition).all(|refusal| refusal.code == Code::Unreachable);
-    let read = compose.and_then(|compose| read_model(context, compose, readable, &mut findings));
+    let readable = findings.refusals.iter().all(|refusal| refusal.code == Code::Unreachable);
+    let compose = podman.as_ref().map(|podman| context.compose(podman, stack, &entry));
+    let (compose, broken) = match compose.transpose() {
+        Ok(compose) => (compose, None),
+        Err(error) => (None, Some(error)),
+    };
+    let (definition, answers) = ask(context, stack, podman.as_ref(), compose.filter(|_| readable));
+    // The unit comes first: what is wrong with it says nothing about the files.
+    let mut findings = definition.and(findings);
+    let podman = podman.filter(|_| host::check_version(answers.version, &mut findings));
+    let (mut containers, mut read) = (None, None);
+    if podman.is_some() {
+        containers = answers.containers.and_then(|listed| findings.take(listed));
+        if let Some(error) = broken {
+            findings.fail(error);
+        }
+        read = answers.read.and_then(|read| findings.take(read));
+    }
+    if let Some((_, model)) = &read {
+        check_model(model, &mut findings);
+    }
     if let (Some((_, model)), Some(containers)) = (&read, &containers) {
         containers::check(context, stack, model, containers, &mut findings);
     }
@@ -142,38 +176,51 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
     }
 }
 
-fn read_model(
+/// What podman and compose say.
+#[derive(Default)]
+struct Answers {
+    version: Option<Result<String, PodmanError>>,
+    containers: Option<Result<Vec<Container>, PodmanError>>,
+    read: Option<Result<(Compose, Model), ComposeError>>,
+}
+
+/// Asks podman, compose and the manager at the same time: each of the programs takes a tenth of a second to start, and
+/// none needs the answer of another.
+fn ask(
     context: &Context,
-    compose: Result<Compose, ComposeError>,
-    readable: bool,
-    findings: &mut Findings,
-) -> Option<(Compose, Model)> {
-    let read = compose.and_then(|mut compose| {
-        if !readable {
-            return Ok(None);
-        }
-        let model = compose.model(&context.dirs)?;
-        Ok(Some((compose, model)))
-    });
-    match read {
-        Ok(Some((compose, model))) => {
-            if model.services.is_empty() {
-                findings
-                    .refuse(Code::Configuration, "the compose files have no service in the enabled profiles");
-            }
-            for (name, _) in model.services.iter().filter(|(_, service)| service.splits_health_check) {
-                findings.warn(format!(
-                    "service {name}: podman splits the arguments of its health check at their blanks; write it as CMD-SHELL"
-                ));
-            }
-            Some((compose, model))
-        }
-        Ok(None) => None,
-        Err(error) => {
-            let problem = chain(&error);
-            findings.refuse(StackError::from(error).code(), problem);
-            None
-        }
+    stack: &StackName,
+    podman: Option<&Podman>,
+    compose: Option<Compose>,
+) -> (Findings, Answers) {
+    let mut definition = Findings::default();
+    let Some(podman) = podman else {
+        definition::check(context, stack, &mut definition);
+        return (definition, Answers::default());
+    };
+    std::thread::scope(|scope| {
+        let version = scope.spawn(|| podman.version());
+        let containers = scope.spawn(|| podman.compose_containers());
+        let read = compose.map(|mut compose| {
+            scope.spawn(move || compose.model(&context.dirs).map(|model| (compose, model)))
+        });
+        definition::check(context, stack, &mut definition);
+        let answers = Answers {
+            version: Some(joined(version)),
+            containers: Some(joined(containers)),
+            read: read.map(joined),
+        };
+        (definition, answers)
+    })
+}
+
+fn check_model(model: &Model, findings: &mut Findings) {
+    if model.services.is_empty() {
+        findings.refuse(Code::Configuration, "the compose files have no service in the enabled profiles");
+    }
+    for (name, _) in model.services.iter().filter(|(_, service)| service.splits_health_check) {
+        findings.warn(format!(
+            "service {name}: podman splits the arguments of its health check at their blanks; write it as CMD-SHELL"
+        ));
     }
 }
 

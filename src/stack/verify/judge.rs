@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::podman::{Inspected, parse_time};
+use crate::progress::Standing;
 
 /// How much of a health check's output a message shows. Characters.
 const OUTPUT_SHOWN: usize = 300;
@@ -113,6 +114,28 @@ pub fn judge(
         return Verdict::Down(never);
     }
     if problems.is_empty() { Verdict::Up } else { Verdict::Wait { due, problems, starting } }
+}
+
+/// What everything that is expected does now: the containers as they are, and the problems that are about none of them.
+#[must_use]
+pub fn standing(observed: &[Observed], problems: &[Problem]) -> Vec<Standing> {
+    let of = |one: &Observed| {
+        let problem = problems.iter().find(|problem| problem.is_about(&one.container));
+        let state = &one.container.state;
+        let good = if state.health.status.is_empty() { &state.status } else { &state.health.status };
+        Standing {
+            what: one.container.name.clone(),
+            state: problem.map_or(good, |problem| &problem.why).clone(),
+            up: problem.is_none(),
+        }
+    };
+    let about_none = |problem: &&Problem| !observed.iter().any(|one| problem.is_about(&one.container));
+    let lacking = problems.iter().filter(about_none).map(|problem| Standing {
+        what: problem.what.clone(),
+        state: problem.why.clone(),
+        up: false,
+    });
+    observed.iter().map(of).chain(lacking).collect()
 }
 
 fn problem(container: &Inspected, why: String) -> Problem {
@@ -346,6 +369,23 @@ mod tests {
         assert_eq!(
             ended(0, "always"),
             "wait: ended with exit code 0; it was started again 7 times (restart: always)"
+        );
+    }
+
+    #[test]
+    fn whoever_waits_sees_each_container_and_what_is_lacking() {
+        let mut young = container(YOUNG, "");
+        young.container.name = "web-2".to_owned();
+        let lacking =
+            Problem { what: "service db".to_owned(), ..problem(&young.container, "none".to_owned()) };
+        let problems = [problem(&young.container, "has not run for 5s yet".to_owned()), lacking];
+        let seen: Vec<String> = standing(&[container(STABLE, ""), young], &problems)
+            .iter()
+            .map(|one| format!("{} {} {}", one.what, one.state, one.up))
+            .collect();
+        assert_eq!(
+            seen,
+            ["web-1 running true", "web-2 has not run for 5s yet false", "service db none false"]
         );
     }
 

@@ -5,7 +5,7 @@ mod observe;
 mod run;
 mod wait;
 
-pub use judge::{Expected, Observed, Problem, Verdict, ended_badly, judge, never_checked};
+pub use judge::{Expected, Observed, Problem, Verdict, ended_badly, judge, never_checked, standing};
 pub use observe::{expected, observe};
 pub use run::run;
 pub use wait::{Goal, Outcome, verify};

@@ -10,7 +10,6 @@ use crate::lock::Locked;
 use crate::names::StackName;
 use crate::progress::Progress;
 use crate::records::OpenRecord;
-use crate::stack::apply::waiting_for;
 use crate::stack::transaction::tell;
 use crate::stack::{Context, StackError, StackState};
 
@@ -61,7 +60,7 @@ fn once(context: &Context, stack: &StackName, timeout: Option<Duration>) -> Resu
         timeout: timeout.unwrap_or(entry.verify.timeout.duration()),
         redactor: compose.redactor(),
     };
-    Ok(verify(&podman, &goal, |problems| progress.show(&waiting_for(problems)))?)
+    Ok(verify(&podman, &goal, |standing| progress.show_each("waiting", standing))?)
 }
 
 /// The record of the last successful apply.

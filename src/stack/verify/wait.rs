@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::judge::{Expected, Problem, Verdict, judge};
-use super::observe::observe;
+use super::judge::{Expected, Problem, Verdict, judge, standing};
+use super::observe::observe_again;
 use crate::podman::{Podman, PodmanError};
 use crate::process::{Lines, Next, ProcessError, Redactor};
+use crate::progress::Standing;
 
 /// podman's events come late (0.2 to 0.5 s through the journal, 5.4.2), and the first ones after the stream is asked
 /// for can be missed: look at least this often.
@@ -45,21 +46,23 @@ pub enum Outcome {
     },
 }
 
-/// Waits until the stack is up, cannot come up, or the time is over. `progress` is told what is not up yet.
+/// Waits until the stack is up, cannot come up, or the time is over. `progress` is told how everything stands.
 ///
 /// # Errors
 /// podman does not answer, or this program was asked to end.
 pub fn verify(
     podman: &Podman,
     goal: &Goal<'_>,
-    mut progress: impl FnMut(&[Problem]),
+    mut progress: impl FnMut(&[Standing]),
 ) -> Result<Outcome, PodmanError> {
     let deadline = Instant::now() + goal.timeout;
+    // Before the first look, or what happens between the two would be seen late.
     let mut events = podman.events(goal.project).ok();
     let mut healthy: Option<(Vec<String>, Lines)> = None;
+    let mut observed = Vec::new();
     loop {
-        let verdict =
-            judge(goal.expected, &observe(podman, goal.project)?, goal.stable_for, SystemTime::now());
+        observed = observe_again(podman, goal.project, &observed)?;
+        let verdict = judge(goal.expected, &observed, goal.stable_for, SystemTime::now());
         let (due, problems, starting) = match verdict {
             Verdict::Up => return Ok(Outcome::Up),
             Verdict::Down(problems) => return Ok(down(problems, None, goal.redactor)),
@@ -68,7 +71,7 @@ pub fn verify(
         if Instant::now() >= deadline {
             return Ok(down(problems, Some(goal.timeout), goal.redactor));
         }
-        progress(&problems);
+        progress(&redacted(standing(&observed, &problems), goal.redactor));
         if healthy.as_ref().is_none_or(|(waited_for, _)| *waited_for != starting) {
             healthy = podman.wait_for_health(&starting).ok().flatten().map(|lines| (starting, lines));
         }
@@ -86,6 +89,14 @@ pub fn verify(
             }
         }
     }
+}
+
+/// What a health check prints may hold a value of an env file.
+fn redacted(mut standing: Vec<Standing>, redactor: &Redactor) -> Vec<Standing> {
+    for one in &mut standing {
+        one.state = redactor.redact(&one.state);
+    }
+    standing
 }
 
 /// Until something happens or `until`; what follows at once is taken along.

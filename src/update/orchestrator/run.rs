@@ -125,6 +125,7 @@ impl Work {
                         self.running.insert(stack.clone(), Instant::now());
                     }
                 }
+                JobEvent::Status { .. } => {}
                 JobEvent::Over { unit, outcome } => self.over(context, &unit, &outcome, begin),
             }
             self.show();

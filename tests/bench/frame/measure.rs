@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 /// What one run of a program costs.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +14,9 @@ pub struct Cost {
     pub time: Duration,
     /// The most memory that it held at any time, bytes.
     pub memory: u64,
+    /// The median of the processor time of it and of all that it started and waited for: what other work on the machine
+    /// does not change.
+    pub work: Duration,
 }
 
 /// The first argument by which a benchmark knows that it is to run one program and tell its memory: the system tells
@@ -33,28 +37,49 @@ pub fn measure_child_if_asked() -> bool {
     let time = begin.elapsed();
     // 0 and 79 are verdicts; anything else is a program that did not do its work.
     assert!(matches!(status.code(), Some(0 | 79)), "{}: {status}", program.display());
-    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
-    println!("{} {}", time.as_nanos(), peak * 1024);
+    let used = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    let work = used.user_time() + used.system_time();
+    println!("{} {} {}", time.as_nanos(), used.max_rss() * 1024, work.num_microseconds());
     true
 }
 
 /// Runs a program `runs` times.
 pub fn measure(command: &Command, runs: usize) -> Cost {
-    let mut times = Vec::with_capacity(runs);
-    let mut memory = 0;
+    let [cost] = measure_side_by_side([command], runs);
+    cost
+}
+
+/// Runs programs `runs` times each, by turns, so that whatever else the machine does falls on all of them.
+pub fn measure_side_by_side<const N: usize>(commands: [&Command; N], runs: usize) -> [Cost; N] {
+    let mut all = commands.map(|command| (command, Vec::with_capacity(runs)));
     for _ in 0..runs {
-        let mut parent = copy(command, &std::env::current_exe().unwrap());
-        let output = parent.output().unwrap();
-        let told = String::from_utf8_lossy(&output.stdout);
-        let mut numbers = told.split_whitespace().filter_map(|number| number.parse::<u64>().ok());
-        let (Some(time), Some(peak)) = (numbers.next(), numbers.next()) else {
-            panic!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
-        };
-        times.push(Duration::from_nanos(time));
-        memory = memory.max(peak);
+        for (command, costs) in &mut all {
+            costs.push(once(command));
+        }
     }
+    all.map(|(_, costs)| {
+        let memory = costs.iter().map(|cost| cost.memory).max().unwrap();
+        let (times, works) = (costs.iter().map(|cost| cost.time), costs.iter().map(|cost| cost.work));
+        Cost { time: median(times), memory, work: median(works) }
+    })
+}
+
+/// The middle of them.
+pub fn median(times: impl Iterator<Item = Duration>) -> Duration {
+    let mut times: Vec<Duration> = times.collect();
     times.sort_unstable();
-    Cost { time: times[times.len() / 2], memory }
+    times[times.len() / 2]
+}
+
+fn once(command: &Command) -> Cost {
+    let mut parent = copy(command, &std::env::current_exe().unwrap());
+    let output = parent.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let mut numbers = told.split_whitespace().filter_map(|number| number.parse::<u64>().ok());
+    let (Some(time), Some(memory), Some(work)) = (numbers.next(), numbers.next(), numbers.next()) else {
+        panic!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    };
+    Cost { time: Duration::from_nanos(time), memory, work: Duration::from_micros(work) }
 }
 
 /// The instructions of one run, as callgrind counts them; none if valgrind is not installed.

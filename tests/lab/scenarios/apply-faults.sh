@@ -46,7 +46,7 @@ assert_exit 0 user stackctl restart shop
 assert_eq "$(project_containers shop | xargs)" 'shop-db-1 shop-init-1 shop-side-1 shop-web-1'
 whole
 
-step 'stale health is replaced where that is asked for, and left alone elsewhere'
+step 'S09: stale health is replaced where that is asked for, and left alone elsewhere'
 put_one "{image: '$REGISTRY/never:1'}"
 assert_exit 0 user stackctl add one --compose one/compose.yml --project one --verify off
 userctl start one.service

@@ -17,6 +17,8 @@ tag=1
 killed_in() {
     tag=$((3 - tag))
     user sed -i "s/TAG:-./TAG:-$tag/" shop/compose.yml
+    # With nothing to clean the step is over at once: the timer of a health check whose container is gone.
+    [ "$1" != clean ] || user systemd-run --user --quiet --on-active=1d --unit "$(printf 'c%.0s' {1..64})-1f" true
     userctl restart --no-block shop.service
     # shellcheck disable=SC2016  # for the inner shell
     user timeout 60 bash -c '
@@ -60,3 +62,33 @@ assert_contains "$OUT" 'the next stop took over'
 nothing_left
 userctl start shop.service
 assert_eq "$(project_containers shop)" "$everything"
+
+step 'killed together with the podman compose that it had started: the provider that goes on is found, and ended'
+put slow/compose.yml <<END
+services:
+  web: { image: "$REGISTRY/app:1", depends_on: { db: { condition: service_healthy } } }
+  db:
+    image: "$REGISTRY/app:1"
+    healthcheck: { test: "test -e /healthy", interval: 1s, retries: 1000 }
+END
+assert_exit 0 user stackctl add slow --compose slow/compose.yml --project slow --verify off
+# Its own first argument is the provider; `podman compose` has it as its second.
+provider() { user pgrep --full "${PROVIDER:0:-1}[${PROVIDER: -1}] .*overrides/slow.* up"; }
+waits() { [ "$(inspect "$(container_of slow db)" '{{.State.Health.FailingStreak}}')" -gt 0 ]; }
+for next in stop apply; do
+    userctl start --no-block slow.service
+    wait_until 30 container_is "$(container_of slow db)" running
+    wait_until 30 waits
+    # shellcheck disable=SC2016  # for the inner shell
+    user bash -c 'kill -KILL "$(jq .pid "$(ls ~/.local/state/stackwarden/records/*-slow-apply*.json | tail -n 1)")" \
+        "$(pgrep --full "[p]odman compose .*overrides/slow.* up")"'
+    wait_until 20 unit_is slow.service failed
+    provider >/dev/null || fail 'the provider has ended by itself, and this shows nothing'
+    [ "$next" = stop ] || user podman exec "$(container_of slow db)" touch /healthy
+    assert_exit 0 user stackctl "$next" slow
+    assert_contains "$(last_record slow "$next")" 'which a killed program had left running'
+    if provider; then fail 'the provider goes on'; fi
+    userctl reset-failed slow.service
+done
+assert_exit 0 user stackctl stop slow
+no_open_record

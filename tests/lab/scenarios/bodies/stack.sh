@@ -44,6 +44,15 @@ END
 # $STACK's compose file with one service, `it`, given as its mapping.
 put_one() { put one/compose.yml <<<"services: {it: $1}"; }
 
+# The verification that a start has pulled in is over, and has held.
+verified() { unit_is "stack-verify@$1.service" inactive && assert_json "$(last_record "$1" verify)" '.outcome.code == 0'; }
+# In systemd's view, and in our own: with podman's there is no third that could disagree.
+up_in_all_views() { # STACK
+    assert_unit "$1.service" active
+    assert_eq "$(property "$1.service" Result)" success "the result of $1.service"
+    assert_json "$(user stackctl status --json "$1")" ".stacks[\"$1\"] | .condition == \"up\" and .provenance.declared" "the status of $1"
+}
+
 # broken CODE TEXT…: an audit on demand ends so and tells each of these; whole: it finds nothing.
 broken() {
     local text

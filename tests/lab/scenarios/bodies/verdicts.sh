@@ -29,7 +29,7 @@ verdict 0 'up after' "{image: '$REGISTRY/once:1', restart: 'no'}"
 verdict 80 "container $it ended with exit code 3" "{image: '$REGISTRY/fails:1', restart: 'no'}"
 verdict 80 'started again' "{image: '$REGISTRY/loops:1', restart: always}"
 
-step 'healthy, then dead'
+step 'S09: healthy, then dead'
 put_one "{image: '$REGISTRY/ok:1', restart: 'no'}"
 assert_exit 0 user stackctl apply one
 assert_exit 0 user stackctl verify one
@@ -37,7 +37,7 @@ user podman kill "$it"
 assert_exit 80 user stackctl verify one --timeout 3s
 assert_contains "$OUT" 'ended with exit code 137'
 
-step 'the verdict comes when the health does'
+step 'S09: the verdict comes when the health does'
 put_one "{image: '$REGISTRY/app:1', healthcheck: {test: [CMD-SHELL, test -e /tmp/up], interval: 1s, retries: 100}}"
 assert_exit 0 user stackctl apply one
 user stackctl verify one --timeout 60s &
@@ -85,7 +85,7 @@ put_one "{image: '$REGISTRY/ok:1'}"
 userctl start one.service
 wait_until 15 unit_is stack-verify@one.service inactive
 
-step 'a dependency that never gets healthy is diagnosed, also when it is tried again'
+step 'S09: a dependency that never gets healthy is diagnosed, also when it is tried again, and replaced when it can be'
 put one/compose.yml <<END
 services:
   db: { image: "$REGISTRY/bad:1" }
