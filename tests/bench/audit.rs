@@ -9,6 +9,7 @@
     reason = "a benchmark prints its table, and a failed step is a panic with its place"
 )]
 
+#[expect(dead_code, unused_imports, reason = "each benchmark uses its part of the frame")]
 mod frame;
 
 use std::process::Command;

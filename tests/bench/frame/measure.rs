@@ -40,21 +40,40 @@ pub fn measure_child_if_asked() -> bool {
 
 /// Runs a program `runs` times.
 pub fn measure(command: &Command, runs: usize) -> Cost {
-    let mut times = Vec::with_capacity(runs);
-    let mut memory = 0;
+    let [cost] = measure_side_by_side([command], runs);
+    cost
+}
+
+/// Runs programs `runs` times each, by turns, so that whatever else the machine does falls on all of them.
+pub fn measure_side_by_side<const N: usize>(commands: [&Command; N], runs: usize) -> [Cost; N] {
+    let mut all = commands.map(|command| (command, Vec::with_capacity(runs)));
     for _ in 0..runs {
-        let mut parent = copy(command, &std::env::current_exe().unwrap());
-        let output = parent.output().unwrap();
-        let told = String::from_utf8_lossy(&output.stdout);
-        let mut numbers = told.split_whitespace().filter_map(|number| number.parse::<u64>().ok());
-        let (Some(time), Some(peak)) = (numbers.next(), numbers.next()) else {
-            panic!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
-        };
-        times.push(Duration::from_nanos(time));
-        memory = memory.max(peak);
+        for (command, costs) in &mut all {
+            costs.push(once(command));
+        }
     }
+    all.map(|(_, costs)| {
+        let memory = costs.iter().map(|cost| cost.memory).max().unwrap();
+        Cost { time: median(costs.iter().map(|cost| cost.time)), memory }
+    })
+}
+
+/// The middle of them.
+pub fn median(times: impl Iterator<Item = Duration>) -> Duration {
+    let mut times: Vec<Duration> = times.collect();
     times.sort_unstable();
-    Cost { time: times[times.len() / 2], memory }
+    times[times.len() / 2]
+}
+
+fn once(command: &Command) -> Cost {
+    let mut parent = copy(command, &std::env::current_exe().unwrap());
+    let output = parent.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let mut numbers = told.split_whitespace().filter_map(|number| number.parse::<u64>().ok());
+    let (Some(time), Some(memory)) = (numbers.next(), numbers.next()) else {
+        panic!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    };
+    Cost { time: Duration::from_nanos(time), memory }
 }
 
 /// The instructions of one run, as callgrind counts them; none if valgrind is not installed.

@@ -1,7 +1,8 @@
-//! What benchmarks are made with: a private user manager with any number of stacks, whole processes measured, and
-//! tables in Markdown.
+//! What benchmarks are made with: a private user manager with any number of stacks, or a machine of the lab with real
+//! podman; whole processes measured; and tables in Markdown.
 
 mod host;
+pub mod lab;
 mod measure;
 mod table;
 
@@ -10,7 +11,7 @@ mod table;
 mod manager;
 
 pub use host::Host;
-pub use measure::{instructions, measure, measure_child_if_asked};
+pub use measure::{instructions, measure, measure_child_if_asked, measure_side_by_side, median};
 pub use table::{Table, bytes, count, ratio, time};
 
 /// The sizes to measure at, from the command line (`cargo bench --bench NAME -- 10 100`), or `default`.
