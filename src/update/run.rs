@@ -47,6 +47,7 @@ pub struct Run<'a> {
     pub(super) interrupt: Interrupt,
     regardless: bool,
     started: bool,
+    restored: bool,
     skipped: bool,
     cause: Option<Error>,
     undo_cause: Option<Error>,
@@ -67,11 +68,15 @@ impl<'a> Run<'a> {
     pub fn resume(context: &'a Context, record: OpenRecord, prepared: Prepared) -> Self {
         let said = record.record();
         let update = said.update.clone().unwrap_or_default();
-        let started = said.steps.iter().any(|step| step.name == Step::Apply.name());
+        let was_taken = |wanted: Step| said.steps.iter().any(|step| step.name == wanted.name());
+        let started = was_taken(Step::Apply);
+        // That they have ended is on record with the step that follows.
+        let restored = was_taken(Step::OnRollback) && was_taken(Step::Reverify);
         let transaction = Transaction::resume(context, record);
         Self {
             update,
             started,
+            restored,
             holds: true,
             prepared: Some(prepared),
             ..Self::new(context, Goal::Newest, transaction)
@@ -95,6 +100,7 @@ impl<'a> Run<'a> {
             interrupt: context.interrupt.clone(),
             regardless: false,
             started: false,
+            restored: false,
             skipped: false,
             cause: None,
             undo_cause: None,
@@ -120,7 +126,7 @@ impl<'a> Run<'a> {
 
     fn known(&self) -> Known {
         let rollback = self.prepared.as_ref().is_none_or(|prepared| prepared.entry.update.rollback);
-        Known { rollback, started: self.started }
+        Known { rollback, started: self.started, restored: self.restored }
     }
 
     fn drive(mut self, first: Next) -> Result<(), Error> {
@@ -240,7 +246,7 @@ impl<'a> Run<'a> {
             End::Unchanged if self.quarantined.is_empty() => Ok("nothing new".to_owned()),
             End::Unchanged => Ok(format!("nothing new; quarantined: {}", self.quarantined.join("; "))),
             End::NothingChanged => {
-                let guarded = self.transaction.record().steps.iter().any(|step| step.name == "restore");
+                let guarded = self.transaction.record().steps.iter().any(|step| step.name == Step::Restore.name());
                 match cause {
                     Some(error) if !guarded => {
                         Err(UpdateError::NothingChanged { stack, source: Box::new(error) }.into())

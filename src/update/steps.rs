@@ -37,8 +37,8 @@ impl Run<'_> {
             Step::Keep => self.keep(),
             Step::Quarantine => self.quarantine(),
             Step::Restore => self.restore(),
-            Step::Reverify => self.reverify(),
             Step::OnRollback => self.on_rollback(),
+            Step::Reverify => self.reverify(),
         }
     }
 
@@ -251,11 +251,10 @@ impl Run<'_> {
     pub(super) fn run_hooks(&mut self, hook: Hook) -> Result<(), Error> {
         let Some(prepared) = &self.prepared else { return Ok(()) };
         let progress = &mut self.progress;
-        let how = (hook, prepared.compose.redactor(), &self.interrupt);
-        let count =
-            hooks::run(self.context, &self.stack, &prepared.entry, &self.update.images, how, |line| {
-                progress.show(line);
-            })?;
+        let how = (hook, &self.interrupt);
+        let count = hooks::run(self.context, &self.stack, prepared, &self.update.images, how, |line| {
+            progress.show(line);
+        })?;
         if count > 0 {
             self.transaction.note(&format!("{count} commands of the operator"));
         }
