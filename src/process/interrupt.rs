@@ -2,7 +2,7 @@
 
 use std::io::PipeReader;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -15,7 +15,7 @@ use super::running::until;
 /// A descriptor that becomes readable once this program is asked to end, and stays so: it is never read, so that
 /// whatever is started afterwards is refused too.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt(Option<Rc<PipeReader>>);
+pub struct Interrupt(Option<Arc<PipeReader>>);
 
 impl Interrupt {
     /// From now on the signals no longer end the program; whoever waits looks at this value. They are caught and not
@@ -28,7 +28,7 @@ impl Interrupt {
         for signal in [SIGTERM, SIGINT, SIGHUP] {
             pipe::register(signal, writer.try_clone()?)?;
         }
-        Ok(Self(Some(Rc::new(reader))))
+        Ok(Self(Some(Arc::new(reader))))
     }
 
     /// Never: for what must be done even though the program was asked to end. Give it a short deadline.

@@ -10,13 +10,9 @@ use crate::inventory::ProviderKind;
 use crate::podman::{HELPERS, OLDEST, Podman, is_older};
 use crate::stack::{Context, StackError};
 
+/// podman itself, and what it needs beside itself.
 pub(super) fn check(context: &Context, findings: &mut Findings) -> Option<Podman> {
-    let host = &context.host;
-    for (program, reason) in HELPERS {
-        if host.find_program(Path::new(program)).is_none() {
-            findings.refuse(Code::Configuration, format!("{program} is not in {}; {reason}", host.path));
-        }
-    }
+    check_surroundings(context, findings);
     let podman = match context.podman() {
         Ok(podman) => podman,
         Err(error) => {
@@ -41,6 +37,17 @@ pub(super) fn check(context: &Context, findings: &mut Findings) -> Option<Podman
             return None;
         }
     }
+    Some(podman)
+}
+
+/// What podman and the provider need beside themselves: its helpers, and the socket.
+pub(super) fn check_surroundings(context: &Context, findings: &mut Findings) {
+    let host = &context.host;
+    for (program, reason) in HELPERS {
+        if host.find_program(Path::new(program)).is_none() {
+            findings.refuse(Code::Configuration, format!("{program} is not in {}; {reason}", host.path));
+        }
+    }
     if host.provider.kind == ProviderKind::DockerCompose {
         let socket = context.dirs.runtime.join("podman/podman.sock");
         if let Err(error) = UnixStream::connect(&socket) {
@@ -53,5 +60,4 @@ pub(super) fn check(context: &Context, findings: &mut Findings) -> Option<Podman
             );
         }
     }
-    Some(podman)
 }
