@@ -5,9 +5,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a benchmark prints its table, and a failed step is a panic with its place"
 )]
+#![expect(clippy::disallowed_methods, reason = "what is read are the kernel's files")]
 
 #[expect(dead_code, unused_imports, reason = "each benchmark uses its part of the frame")]
 mod frame;
