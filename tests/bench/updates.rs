@@ -1,7 +1,7 @@
 //! What a night costs in which nothing is new, against the bare pulls of the same images; what is gained by waiting for
 //! several registries at a time; and what the orchestrator itself takes meanwhile.
 //!
-//! `cargo bench --bench updates` prints the tables of docs/benchmarks.md. It needs the lab, and so root on Debian.
+//! `cargo bench --bench updates` prints the tables of docs/benchmarks.md (`-- 8`: with so many stacks). It needs the lab, and so root on Debian.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use frame::lab::{Machine, REGISTRY, declare, done, eventually, image, in_the_lab, program};
-use frame::{Table, bytes, median, time};
+use frame::{Table, bytes, median, sizes, time};
 
 /// How many stacks the target is about.
 const STACKS: usize = 20;
@@ -32,7 +32,7 @@ const SLOW: u64 = 2;
 /// The slow registry, which has what the other one has.
 const SLOW_REGISTRY: &str = "localhost:5001";
 
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 
 fn main() {
     in_the_lab("updates", slow_registry, inside);
@@ -60,16 +60,17 @@ fn inside() {
         "ratio of time",
         "of processor time",
     ]);
+    let count = sizes(&[STACKS]).first().copied().unwrap_or(STACKS);
     for images in [1, 3] {
         let references: Vec<String> =
             (0..images).map(|number| image(&format!("app{number}:1"), &[&format!("v{number}")])).collect();
-        let stacks = started_stacks(&format!("of{images}-"), STACKS, &references);
-        let pulls = vec![references; STACKS].concat();
+        let stacks = started_stacks(&format!("of{images}-"), count, &references);
+        let pulls = vec![references; count].concat();
         for at_a_time in [1, 2, 4] {
             table.row(&nothing_new(&stacks, &pulls, at_a_time));
         }
     }
-    print!("{table}\n{}", waiting());
+    print!("{table}\n{}", waiting(2 * count + WAITING));
 }
 
 /// Stacks of a service for each image, which run.
@@ -165,7 +166,7 @@ fn started() -> String {
 }
 
 /// Registries that answer slowly, one at a time and four; and the orchestrator while it waits.
-fn waiting() -> String {
+fn waiting(declared: usize) -> String {
     let reference = image("app0:1", &["v0"]);
     let slow = reference.replace(REGISTRY, SLOW_REGISTRY);
     // Here already, or each start would wait, too.
@@ -198,7 +199,6 @@ fn waiting() -> String {
     let peak = peak(&process);
     assert!(orchestrator.wait().unwrap().success());
     let mut of_it = Table::new(&["stacks declared", "peak memory", "processor time while it waits"]);
-    let declared = 2 * STACKS + WAITING;
     of_it.row(&[declared.to_string(), bytes(peak), format!("{} ms of {SLOW} s", used * 10)]);
     format!("{table}\n{of_it}")
 }

@@ -10,7 +10,7 @@ prune_during_update() { # EXIT COMMAND…
     shift
     user stackctl update app >"$MACHINE/out" 2>&1 &
     update=$!
-    wait_until 60 at_step verify
+    wait_until 120 at_step verify
     "$@"
     wait "$update" || code=$?
     OUT=$(cat "$MACHINE/out")
