@@ -25,8 +25,6 @@ pub struct Failed {
     pub stack: Option<StackName>,
     /// How and since when, in words.
     pub how: String,
-    /// Its result in systemd's word.
-    pub result: String,
     /// The code that its program ended with, if that is what failed it and it is one of ours.
     pub code: Option<Code>,
     /// The run that failed.
@@ -35,11 +33,11 @@ pub struct Failed {
 
 impl Failed {
     fn new(stack: Option<StackName>, unit: &LoadedUnit, ours: bool) -> Self {
-        let result = unit.result.clone().unwrap_or_else(|| "failed".to_owned());
-        let status = unit.exec_main_status.filter(|_| ours && result == "exit-code");
+        let exited = unit.result.as_deref() == Some("exit-code");
+        let status = unit.exec_main_status.filter(|_| ours && exited);
         let code = status
             .and_then(|status| Code::ALL.iter().copied().find(|code| u64::from(code.number()) == status));
-        Self { stack, how: failure(unit), result, code, run: unit.invocation_id.clone() }
+        Self { stack, how: failure(unit), code, run: unit.invocation_id.clone() }
     }
 }
 
@@ -180,7 +178,6 @@ mod tests {
         let unit = Failed {
             stack: None,
             how: format!("failed: exit-code, exit status {status}"),
-            result: "exit-code".to_owned(),
             code: Code::ALL.iter().copied().find(|code| code.number() == status),
             run: Some("run".to_owned()),
         };

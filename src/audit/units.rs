@@ -99,6 +99,10 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
             _ => None,
         },
     );
+    failed(seen, loaded, verdicts);
+}
+
+fn failed(seen: &Seen, loaded: Option<&LoadedUnit>, verdicts: &mut Verdicts) {
     // Of the shipped units this one only: stack-audit.service is failed whenever it has found something, the last look
     // gives up when another audit takes long, and an alert's own failure is told by the alert.
     let verified =

@@ -146,7 +146,8 @@ fn assignments(text: &str) -> Vec<(&str, String)> {
     found
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether it can be a variable's name.
+pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-[]".contains(c))
 }

@@ -41,6 +41,7 @@ pub struct Compose {
     env_files: EnvFiles,
     of_services: BTreeSet<PathBuf>,
     has_env_files: bool,
+    reads_other_files: bool,
     joined: Option<PathBuf>,
     redactor: Redactor,
     sayable: Sayable,
@@ -89,11 +90,10 @@ impl Compose {
         let paths = files.iter().map(PathBuf::as_path).chain(directories.iter().copied());
         let env_paths = env_files.paths().chain(of_services.iter().map(PathBuf::as_path));
         paths.chain(env_paths.clone()).for_each(|path| sayable.know(&path.to_string_lossy()));
+        let has = |key: &str| texts.iter().any(|text| text.contains(key));
+        let reads_other_files = has("include") || has("extends");
         // Other compose files may name more of them.
-        let has_env_files = env_paths.clone().next().is_some()
-            || texts
-                .iter()
-                .any(|text| ["env_file", "include", "extends"].iter().any(|key| text.contains(key)));
+        let has_env_files = env_paths.clone().next().is_some() || has("env_file") || reads_other_files;
         let mut redactor = Redactor::default();
         for text in env_paths.filter_map(|path| read_text(path).ok()) {
             env_files::hide(&mut redactor, &text, &sayable);
@@ -120,6 +120,7 @@ impl Compose {
             sayable,
             of_services,
             has_env_files,
+            reads_other_files,
             env_files,
             joined: None,
             run: dirs.run(),
@@ -159,6 +160,12 @@ impl Compose {
     /// The files that compose reads: the compose files, and the env files.
     pub fn inputs(&self) -> (impl Iterator<Item = &Path>, impl Iterator<Item = &Path>) {
         (self.files.iter().map(PathBuf::as_path), self.env_files.paths())
+    }
+
+    /// Whether the compose files may name further ones, so that [`Self::inputs`] are not all.
+    #[must_use]
+    pub fn reads_other_files(&self) -> bool {
+        self.reads_other_files
     }
 
     /// The provider's kind.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use nix::unistd::Uid;
 
-use super::env_files::{EnvFiles, Secret};
+use super::env_files::{EnvFiles, Secret, is_name};
 use crate::document::{ReadError, kind_of, read_text};
 use crate::error::chain;
 use crate::inventory::Entry;
@@ -151,9 +151,7 @@ fn malformed(text: &str) -> Option<(usize, &'static str)> {
         let line = line.strip_prefix("export ").map_or(line, str::trim_start);
         // compose also takes `NAME: value`, and a name alone for a variable that is passed on.
         let (name, value) = line.split_once(['=', ':']).unwrap_or((line, ""));
-        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.trim_end().chars().all(|c| c.is_ascii_alphanumeric() || "_.-[]".contains(c));
-        if !is_name {
+        if !is_name(name.trim_end()) {
             return Some((number, "is not an assignment (NAME=value)"));
         }
         let value = value.trim_start();

@@ -181,6 +181,14 @@ impl StackState {
         dirs.state().join("stacks").join(format!("{stack}.json"))
     }
 
+    /// The digests of `stack` that failed, by the reference that offered them.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn quarantine_of(dirs: &Dirs, stack: &StackName) -> Result<BTreeMap<String, Quarantined>, ReadError> {
+        Ok(Self::load_if_any(dirs, stack)?.map(|state| state.quarantine).unwrap_or_default())
+    }
+
     /// Reads the file; `None` if there is none.
     ///
     /// # Errors

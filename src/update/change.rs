@@ -145,18 +145,3 @@ impl Change {
         format!("{} {} -> {}", self.reference, short(&self.old), short(&self.new))
     }
 }
-
-impl Outcome {
-    /// The word for people.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Updated => "updated",
-            Self::Unchanged => "unchanged",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-            Self::RolledBack => "rolled back",
-            Self::NotRolledBack => "not rolled back",
-        }
-    }
-}

@@ -2,10 +2,10 @@
 
 use super::change::Change;
 use super::error::UpdateError;
-use crate::inventory::Entry;
 use crate::names::StackName;
-use crate::process::{Command, Environment, Interrupt, Redactor};
+use crate::process::{Command, Environment, Interrupt};
 use crate::stack::Context;
+use crate::stack::preflight::Prepared;
 
 /// Which commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,36 +24,37 @@ pub enum Hook {
 pub fn run(
     context: &Context,
     stack: &StackName,
-    entry: &Entry,
+    prepared: &Prepared,
     changes: &[Change],
-    (hook, redactor, interrupt): (Hook, &Redactor, &Interrupt),
+    (hook, interrupt): (Hook, &Interrupt),
     mut watch: impl FnMut(&str),
 ) -> Result<usize, UpdateError> {
+    let entry = &prepared.entry;
     let (key, commands) = match hook {
         Hook::Before => ("before", &entry.update.before),
         Hook::OnRollback => ("on_rollback", &entry.update.on_rollback),
     };
-    let environment = environment(context, stack, entry, key, changes);
+    let environment = environment(context, stack, &prepared.project, key, changes);
     for command in commands {
         let Some((program, arguments)) = command.split_first() else { continue };
         let found = context.host.find_program(program.as_ref()).unwrap_or_else(|| program.into());
         Command::new(&found, &environment, entry.update.hook_timeout.duration(), interrupt)
             .args(arguments)
             .directory(&entry.compose.directory)
-            .redact(redactor)
+            .redact(prepared.compose.redactor())
             .run(&mut watch)
             .map_err(|source| UpdateError::Hook { stack: stack.clone(), key, source })?;
     }
     Ok(commands.len())
 }
 
-/// What the commands are told: `STACKWARDEN_STACK`, `STACKWARDEN_HOOK`, and as lists separated by blanks, in the same
+/// What the commands are told: `STACKWARDEN_STACK`, `STACKWARDEN_PROJECT`, `STACKWARDEN_HOOK`, and as lists separated by blanks, in the same
 /// order, `STACKWARDEN_SERVICES`, `STACKWARDEN_OLD_DIGESTS`, `STACKWARDEN_NEW_DIGESTS`: one word for each service whose
 /// image changes, `none` where there is no digest.
 fn environment(
     context: &Context,
     stack: &StackName,
-    entry: &Entry,
+    project: &str,
     key: &str,
     changes: &[Change],
 ) -> Environment {
@@ -68,7 +69,6 @@ fn environment(
             new.push(digest(&change.new));
         }
     }
-    let project = entry.compose.project.clone().unwrap_or_default();
     Environment::new(&context.dirs, &context.host)
         .with("STACKWARDEN_STACK", stack.as_str())
         .with("STACKWARDEN_PROJECT", project)

@@ -32,10 +32,10 @@ pub enum Step {
     Restore,
     /// compose recreates what is not the old.
     Reapply,
+    /// The operator's commands: the old version may not work with what the new one has made of its data.
+    OnRollback,
     /// Is the stack up on the old images, and are they the very same?
     Reverify,
-    /// The operator's commands after a rollback.
-    OnRollback,
 }
 
 /// How a step came out.
@@ -62,6 +62,8 @@ pub struct Known {
     pub rollback: bool,
     /// Whether containers may have been started from the new images.
     pub started: bool,
+    /// Whether the operator's commands after a rollback have ended well already.
+    pub restored: bool,
 }
 
 /// What follows.
@@ -104,8 +106,8 @@ impl Step {
         Self::Quarantine,
         Self::Restore,
         Self::Reapply,
-        Self::Reverify,
         Self::OnRollback,
+        Self::Reverify,
     ];
 
     /// Its name in the record.
@@ -125,8 +127,8 @@ impl Step {
             Self::Quarantine => "quarantine",
             Self::Restore => "restore",
             Self::Reapply => "reapply",
-            Self::Reverify => "reverify",
             Self::OnRollback => "on-rollback",
+            Self::Reverify => "reverify",
         }
     }
 
@@ -150,15 +152,15 @@ impl Step {
             | Self::Quarantine
             | Self::Restore
             | Self::Reapply
-            | Self::Reverify
-            | Self::OnRollback => true,
+            | Self::OnRollback
+            | Self::Reverify => true,
         }
     }
 
     /// Whether the step is part of undoing.
     #[must_use]
     pub const fn is_undoing(self) -> bool {
-        matches!(self, Self::Quarantine | Self::Restore | Self::Reapply | Self::Reverify | Self::OnRollback)
+        matches!(self, Self::Quarantine | Self::Restore | Self::Reapply | Self::OnRollback | Self::Reverify)
     }
 }
 
@@ -213,17 +215,21 @@ pub const fn next(step: Step, seen: Seen, known: Known) -> Next {
         (Step::Quarantine, _) => undo(known),
 
         (Step::Restore, Seen::Done | Seen::Nothing) => Take(Step::Reapply),
-        (Step::Reapply, Seen::Done | Seen::Nothing) => Take(Step::Reverify),
-        (Step::Restore | Step::Reapply | Step::Reverify, Seen::Killed) => Take(Step::Restore),
-        (Step::Restore | Step::Reapply | Step::Reverify, Seen::Failed | Seen::Bad | Seen::Asked) => {
-            Ends(End::NotRolledBack)
-        }
         // Where no container was started, nothing of the operator's has to be undone either.
-        (Step::Reverify, Seen::Done | Seen::Nothing) if known.started => Take(Step::OnRollback),
+        (Step::Reapply, Seen::Done | Seen::Nothing) if known.started && !known.restored => {
+            Take(Step::OnRollback)
+        }
+        (Step::Reapply | Step::OnRollback, Seen::Done | Seen::Nothing) => Take(Step::Reverify),
+        (Step::Reverify, Seen::Done | Seen::Nothing) if known.started => Ends(End::RolledBack),
         (Step::Reverify, Seen::Done | Seen::Nothing) => Ends(End::NothingChanged),
-        (Step::OnRollback, Seen::Killed) => Take(Step::OnRollback),
-        (Step::OnRollback, Seen::Done | Seen::Nothing) => Ends(End::RolledBack),
-        (Step::OnRollback, Seen::Failed | Seen::Bad | Seen::Asked) => Ends(End::NotRolledBack),
+        // The operator's commands need containers that run, and a power loss has ended them.
+        (Step::Restore | Step::Reapply | Step::OnRollback | Step::Reverify, Seen::Killed) => {
+            Take(Step::Restore)
+        }
+        (
+            Step::Restore | Step::Reapply | Step::OnRollback | Step::Reverify,
+            Seen::Failed | Seen::Bad | Seen::Asked,
+        ) => Ends(End::NotRolledBack),
     }
 }
 
@@ -238,9 +244,7 @@ mod tests {
     const SEEN: &[Seen] = &[Seen::Done, Seen::Nothing, Seen::Failed, Seen::Bad, Seen::Asked, Seen::Killed];
 
     fn all_known() -> impl Iterator<Item = Known> {
-        [(true, true), (true, false), (false, true), (false, false)]
-            .into_iter()
-            .map(|(rollback, started)| Known { rollback, started })
+        (0..8).map(|bits| Known { rollback: bits & 1 != 0, started: bits & 2 != 0, restored: bits & 4 != 0 })
     }
 
     /// Follows `script` from the beginning, then with everything well; the steps and the end.
@@ -254,7 +258,8 @@ mod tests {
                 Some(index) => script.remove(index).1,
                 None => Seen::Done,
             };
-            let known = Known { rollback, started: taken.contains(&Step::Apply) };
+            let restored = taken.windows(2).any(|two| two == [Step::OnRollback, Step::Reverify]);
+            let known = Known { rollback, started: taken.contains(&Step::Apply), restored };
             match next(step, seen, known) {
                 Next::Take(following) => step = following,
                 Next::End(end) => return (taken, end),
@@ -293,7 +298,7 @@ mod tests {
                     );
                     assert_eq!(
                         end == End::RolledBack,
-                        step == Step::OnRollback && matches!(seen, Seen::Done | Seen::Nothing)
+                        step == Step::Reverify && known.started && matches!(seen, Seen::Done | Seen::Nothing)
                     );
                 }
             }
@@ -322,6 +327,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_operator_brings_back_is_verified_and_brought_back_once() {
+        let (taken, end) = follow(&[(Step::Verify, Seen::Bad)], true);
+        assert_eq!(end, End::RolledBack);
+        assert!(taken.ends_with(&[Step::Reapply, Step::OnRollback, Step::Reverify]), "{taken:?}");
+        let count = |taken: &[Step]| taken.iter().filter(|step| **step == Step::OnRollback).count();
+        let (taken, _) = follow(&[(Step::Verify, Seen::Bad), (Step::Reverify, Seen::Killed)], true);
+        assert_eq!(count(&taken), 1, "{taken:?}");
+        let (taken, _) = follow(&[(Step::Verify, Seen::Bad), (Step::OnRollback, Seen::Killed)], true);
+        assert_eq!(count(&taken), 2, "{taken:?}");
+        assert_eq!(count(&follow(&[(Step::Move, Seen::Failed)], true).0), 0);
+    }
+
+    #[test]
     fn a_bad_image_is_quarantined_before_anything_is_undone() {
         for step in [Step::Apply, Step::Verify] {
             let (taken, end) = follow(&[(step, Seen::Bad)], true);
@@ -342,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_failing_rollback_is_never_called_one() {
-        for step in [Step::Restore, Step::Reapply, Step::Reverify, Step::OnRollback] {
+        for step in [Step::Restore, Step::Reapply, Step::OnRollback, Step::Reverify] {
             let (_, end) = follow(&[(Step::Verify, Seen::Bad), (step, Seen::Failed)], true);
             assert_eq!(end, End::NotRolledBack, "{step:?}");
         }

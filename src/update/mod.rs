@@ -6,6 +6,7 @@ mod failpoint;
 mod hooks;
 mod images;
 mod machine;
+mod newest;
 pub mod orchestrator;
 mod plan;
 mod preview;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Change, Version};
-use super::reference::{Source, source};
+use super::reference::{Source, Tag, source};
 use crate::compose::Model;
 use crate::podman::{Image, Podman};
 use crate::stack::StackError;
@@ -21,6 +21,12 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// What its registry is asked for: reference and tag.
+    #[must_use]
+    pub fn asked_for(&self) -> (&String, &Tag) {
+        (&self.change.reference, &self.change.tag)
+    }
+
     /// Whether the image is the one that a registry knows by `digest`: an image of several platforms has the digest of
     /// its list and one of its own.
     #[must_use]

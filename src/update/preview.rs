@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::UpdateError;
-use super::plan::candidates;
+use super::plan::{Candidate, candidates};
 use super::registry::Registry;
 use crate::error::Error;
 use crate::names::StackName;
@@ -48,13 +48,13 @@ pub fn preview(context: &Context, stack: &StackName) -> Result<Vec<Offer>, Error
     let registry = Registry::find(context)
         .ok_or_else(|| UpdateError::NoSkopeo { program: context.host.skopeo.clone() })?;
     let prepared = preflight(context, stack)?;
-    let state = StackState::load_if_any(&context.dirs, stack).map_err(StackError::from)?;
-    let quarantine = state.map(|state| state.quarantine).unwrap_or_default();
+    let quarantine = StackState::quarantine_of(&context.dirs, stack).map_err(StackError::from)?;
     let (candidates, _) = candidates(&prepared.podman, &prepared.project, &prepared.model)?;
+    let offered = registry.digests(context, candidates.iter().map(Candidate::asked_for))?;
     let mut offers = Vec::new();
     for candidate in candidates {
-        let to = registry.digest(context, &candidate.change.tag)?;
         let change = &candidate.change;
+        let Some(to) = offered.get(&change.reference).cloned() else { continue };
         let bad = quarantine.get(&change.reference).is_some_and(|bad| bad.digest == to);
         offers.push(Offer {
             stack: stack.clone(),

@@ -1,6 +1,8 @@
 //! Asking registries, and fetching by digest.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use super::error::UpdateError;
@@ -14,6 +16,9 @@ use crate::stack::{Context, StackError};
 /// One request for a manifest. A registry that limits the rate is asked five times within 30 s by skopeo itself, and
 /// one that names a time is waited for.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3 * 60);
+
+/// How many tags of a stack are asked for at a time: most are at one or two registries, which count requests.
+const AT_ONCE: usize = 4;
 
 /// What podman and skopeo print when it is not the image's fault, in lower case.
 const LATER: &[&str] = &[
@@ -53,11 +58,36 @@ impl Registry {
         Some(Self { skopeo, environment: Environment::new(&context.dirs, &context.host) })
     }
 
+    /// The digests that these references' tags have now, asked for side by side.
+    ///
+    /// # Errors
+    /// A registry cannot be asked, or refuses: the first one in order.
+    pub fn digests<'a>(
+        &self,
+        context: &Context,
+        tags: impl IntoIterator<Item = (&'a String, &'a Tag)>,
+    ) -> Result<BTreeMap<String, String>, UpdateError> {
+        let tags: Vec<(&String, &Tag)> = tags.into_iter().collect();
+        let mut digests = BTreeMap::new();
+        for some in tags.chunks(AT_ONCE) {
+            let ask =
+                |(reference, tag): &(&String, &Tag)| Ok(((*reference).clone(), self.digest(context, tag)?));
+            let answers: Vec<Result<_, UpdateError>> = std::thread::scope(|scope| {
+                let asked: Vec<_> = some.iter().map(|one| scope.spawn(move || ask(one))).collect();
+                asked.into_iter().map(joined).collect()
+            });
+            for answer in answers {
+                digests.extend([answer?]);
+            }
+        }
+        Ok(digests)
+    }
+
     /// The digest that a tag has now: of its manifest, or of its list of manifests for several platforms.
     ///
     /// # Errors
     /// The registry cannot be asked, or refuses.
-    pub fn digest(&self, context: &Context, tag: &Tag) -> Result<String, UpdateError> {
+    fn digest(&self, context: &Context, tag: &Tag) -> Result<String, UpdateError> {
         let reference = tag.reference();
         // The manifest itself is one request; its digest is that of its bytes (OCI distribution specification).
         let manifest = Command::new(&self.skopeo, &self.environment, RESOLVE_TIMEOUT, &context.interrupt)
@@ -67,6 +97,11 @@ impl Registry {
             .map_err(|source| judge(&reference, source))?;
         Ok(format!("sha256:{}", Sha256::of(&manifest)))
     }
+}
+
+/// What a thread returns; its panic is ours.
+pub fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Fetches one image by its digest, beside what is here.

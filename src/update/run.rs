@@ -1,9 +1,12 @@
 //! One update, step by step: what [`next`] says is done here.
 
+use std::collections::BTreeMap;
+
 use super::change::{Change, Outcome, Update};
 use super::error::UpdateError;
 use super::failpoint;
 use super::machine::{End, Known, Next, Seen, Step, next};
+use super::newest::Newest;
 use super::plan::Candidate;
 use crate::error::{Error, chain};
 use crate::exit::Code;
@@ -34,6 +37,12 @@ pub struct Run<'a> {
     pub(super) transaction: Transaction<'a>,
     pub(super) prepared: Option<Prepared>,
     pub(super) candidates: Vec<Candidate>,
+    /// Why the other images cannot change.
+    pub(super) left_out: Vec<String>,
+    /// What the last look found, while it may be leaned on.
+    pub(super) newest: Option<Newest>,
+    /// What the registries offer, by reference, as far as they were asked.
+    pub(super) offered: BTreeMap<String, String>,
     pub(super) update: Update,
     pub(super) progress: Progress,
     /// Whether the tags are to be pulled under the lock, because nothing asks a registry otherwise.
@@ -47,6 +56,7 @@ pub struct Run<'a> {
     pub(super) interrupt: Interrupt,
     regardless: bool,
     started: bool,
+    restored: bool,
     skipped: bool,
     cause: Option<Error>,
     undo_cause: Option<Error>,
@@ -67,11 +77,15 @@ impl<'a> Run<'a> {
     pub fn resume(context: &'a Context, record: OpenRecord, prepared: Prepared) -> Self {
         let said = record.record();
         let update = said.update.clone().unwrap_or_default();
-        let started = said.steps.iter().any(|step| step.name == Step::Apply.name());
+        let was_taken = |wanted: Step| said.steps.iter().any(|step| step.name == wanted.name());
+        let started = was_taken(Step::Apply);
+        // That they have ended is on record with the step that follows.
+        let restored = was_taken(Step::OnRollback) && was_taken(Step::Reverify);
         let transaction = Transaction::resume(context, record);
         Self {
             update,
             started,
+            restored,
             holds: true,
             prepared: Some(prepared),
             ..Self::new(context, Goal::Newest, transaction)
@@ -86,6 +100,9 @@ impl<'a> Run<'a> {
             transaction,
             prepared: None,
             candidates: Vec::new(),
+            left_out: Vec::new(),
+            newest: None,
+            offered: BTreeMap::new(),
             update: Update::default(),
             progress: Progress::new(),
             pulls_tags: false,
@@ -95,6 +112,7 @@ impl<'a> Run<'a> {
             interrupt: context.interrupt.clone(),
             regardless: false,
             started: false,
+            restored: false,
             skipped: false,
             cause: None,
             undo_cause: None,
@@ -120,7 +138,7 @@ impl<'a> Run<'a> {
 
     fn known(&self) -> Known {
         let rollback = self.prepared.as_ref().is_none_or(|prepared| prepared.entry.update.rollback);
-        Known { rollback, started: self.started }
+        Known { rollback, started: self.started, restored: self.restored }
     }
 
     fn drive(mut self, first: Next) -> Result<(), Error> {
@@ -240,7 +258,8 @@ impl<'a> Run<'a> {
             End::Unchanged if self.quarantined.is_empty() => Ok("nothing new".to_owned()),
             End::Unchanged => Ok(format!("nothing new; quarantined: {}", self.quarantined.join("; "))),
             End::NothingChanged => {
-                let guarded = self.transaction.record().steps.iter().any(|step| step.name == "restore");
+                let guarded =
+                    self.transaction.record().steps.iter().any(|step| step.name == Step::Restore.name());
                 match cause {
                     Some(error) if !guarded => {
                         Err(UpdateError::NothingChanged { stack, source: Box::new(error) }.into())

@@ -50,6 +50,9 @@ pub fn settle_open(context: &Context, stack: &StackName, prepared: Prepared) -> 
 /// # Errors
 /// The records cannot be read, somebody else is at work, or the stack cannot be looked at.
 pub fn settle_before(context: &Context, stack: &StackName) -> Result<(), Error> {
+    if open_ones(&context.dirs, stack, VERBS).map_err(StackError::from)?.is_empty() {
+        return Ok(());
+    }
     close_harmless(context, stack)?;
     if left_open(context, stack)?.is_empty() {
         return Ok(());

@@ -1,20 +1,24 @@
 //! The steps that look, fetch and apply; those that remember and undo are in [`super::undo`].
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::change::{Change, Version};
+use super::change::{Change, Quarantined, Version};
 use super::error::UpdateError;
 use super::hooks::{self, Hook};
 use super::images;
 use super::machine::{Seen, Step};
-use super::plan::{candidates, wrong_image};
+use super::newest::Newest;
+use super::plan::{Candidate, candidates, wrong_image};
 use super::registry::{self, Registry};
 use super::run::{Goal, Run};
 use crate::error::{Error, chain};
+use crate::inventory::Inventory;
+use crate::podman::Container;
 use crate::stack::apply::{bring_up, gate};
-use crate::stack::preflight::preflight;
+use crate::stack::preflight::{allows, holds_so_far, preflight};
 use crate::stack::verify::observe;
-use crate::stack::{StackError, StackState};
+use crate::stack::{Context, StackError, StackState};
 use crate::systemd::loaded::Detail;
 use crate::systemd::words::ActiveState;
 
@@ -37,8 +41,8 @@ impl Run<'_> {
             Step::Keep => self.keep(),
             Step::Quarantine => self.quarantine(),
             Step::Restore => self.restore(),
-            Step::Reverify => self.reverify(),
             Step::OnRollback => self.on_rollback(),
+            Step::Reverify => self.reverify(),
         }
     }
 
@@ -49,14 +53,57 @@ impl Run<'_> {
             }
             return Ok(self.skip(why));
         }
+        self.newest = self.recall()?;
+        if self.newest.is_none() {
+            self.prepare()?;
+        }
+        enough_space(&self.context.dirs.data_home.join("containers/storage"))?;
+        let may_change = self.newest.as_ref().map_or(!self.candidates.is_empty(), |it| !it.images.is_empty());
+        Ok(if may_change { Seen::Done } else { Seen::Nothing })
+    }
+
+    /// Everything is asked: what holds, what may change, what runs.
+    fn prepare(&mut self) -> Result<(), Error> {
         let prepared = preflight(self.context, &self.stack)?;
         for warning in &prepared.warnings {
             self.transaction.warn(warning);
         }
-        enough_space(&self.context.dirs.data_home.join("containers/storage"))?;
         self.prepared = Some(prepared);
-        self.look()?;
-        Ok(if self.candidates.is_empty() { Seen::Nothing } else { Seen::Done })
+        self.look()
+    }
+
+    /// What the last look found, if this one may lean on it.
+    fn recall(&mut self) -> Result<Option<Newest>, Error> {
+        let Context { dirs, host, .. } = self.context;
+        if !matches!(self.goal, Goal::Newest) || Registry::find(self.context).is_none() {
+            return Ok(None);
+        }
+        let declared = Inventory::load_stack(dirs, &self.stack)?;
+        let newest = Newest::recall(dirs, host, &self.stack, &declared);
+        let newest = newest.filter(|_| holds_so_far(self.context, &self.stack, &declared.entry));
+        for why in newest.iter().flat_map(|newest| &newest.left_out) {
+            self.transaction.note(why);
+        }
+        Ok(newest)
+    }
+
+    /// Whether what the last look found is still all that there is. podman and the registries are asked at the same time.
+    fn is_still_newest(&mut self, newest: &Newest) -> Result<bool, Error> {
+        let Some(registry) = Registry::find(self.context) else { return Ok(false) };
+        self.progress.show("asking the registries");
+        let podman = self.context.podman().map_err(StackError::from)?;
+        let (containers, offered) = std::thread::scope(|scope| {
+            let containers = scope.spawn(|| podman.compose_containers());
+            let tags = newest.images.iter().map(|(reference, image)| (reference, &image.tag));
+            let offered = registry.digests(self.context, tags);
+            (registry::joined(containers), offered)
+        });
+        self.offered = offered?;
+        let containers = containers.map_err(StackError::from)?;
+        let of_project: Vec<&Container> =
+            containers.iter().filter(|one| one.project() == Some(newest.project.as_str())).collect();
+        Ok(allows(self.context, &self.stack, &newest.project, &containers)
+            && newest.holds(&of_project, &self.offered))
     }
 
     /// A stack that the operator has stopped stays stopped; a failed one is attempted.
@@ -77,9 +124,10 @@ impl Run<'_> {
         let prepared = self.prepared()?;
         let (candidates, left_out) = candidates(&prepared.podman, &prepared.project, &prepared.model)?;
         self.candidates = candidates;
-        for why in left_out {
-            self.transaction.note(&why);
+        for why in &left_out {
+            self.transaction.note(why);
         }
+        self.left_out = left_out;
         Ok(())
     }
 
@@ -88,32 +136,67 @@ impl Run<'_> {
             self.update.images = pinned_changes(&self.candidates, wanted);
             return Ok(if self.update.images.is_empty() { Seen::Nothing } else { Seen::Done });
         }
+        if let Some(newest) = self.newest.take() {
+            if self.is_still_newest(&newest)? {
+                return Ok(Seen::Nothing);
+            }
+            self.prepare()?;
+            if self.candidates.is_empty() {
+                return Ok(Seen::Nothing);
+            }
+        }
         let Some(registry) = Registry::find(self.context) else {
             self.pulls_tags = true;
             self.update.images = self.candidates.iter().map(|one| one.change.clone()).collect();
             return Ok(Seen::Done);
         };
-        let state = StackState::load_if_any(&self.context.dirs, &self.stack).map_err(StackError::from)?;
-        let quarantine = state.map(|state| state.quarantine).unwrap_or_default();
-        for index in 0..self.candidates.len() {
-            let Some(candidate) = self.candidates.get(index).cloned() else { continue };
+        self.progress.show("asking the registries");
+        // What was asked for already is not asked for again: registries count.
+        let unknown = |asked: &(&String, &super::reference::Tag)| !self.offered.contains_key(asked.0);
+        let tags = self.candidates.iter().map(Candidate::asked_for).filter(unknown);
+        let offered = registry.digests(self.context, tags)?;
+        self.offered.extend(offered);
+        let quarantine = self.load_quarantine()?;
+        for candidate in self.candidates.clone() {
             let mut change = candidate.change.clone();
-            self.progress.show(&format!("asking for {}", change.reference));
-            let digest = registry.digest(self.context, &change.tag)?;
-            if candidate.is_at(&digest) {
-                continue;
-            }
-            if let Some(bad) = quarantine.get(&change.reference).filter(|bad| bad.digest == digest) {
-                let why = format!("{} {digest} since {}: {}", change.reference, bad.at, bad.reason);
-                self.transaction.note(&format!("quarantined: {why}"));
-                self.quarantined.push(why);
+            let Some(digest) = self.offered.get(&change.reference).cloned() else { continue };
+            if candidate.is_at(&digest) || self.is_quarantined(&quarantine, &change, &digest) {
                 continue;
             }
             change.new =
                 Some(Version { id: String::new(), digest: Some(digest), version: None, revision: None });
             self.update.images.push(change);
         }
-        Ok(if self.update.images.is_empty() { Seen::Nothing } else { Seen::Done })
+        if !self.update.images.is_empty() {
+            return Ok(Seen::Done);
+        }
+        let (dirs, stack) = (&self.context.dirs, &self.stack);
+        let prepared = self.prepared()?;
+        let newest = Newest::of(dirs, stack, prepared, &self.candidates, &self.left_out, &self.offered);
+        if let Some(newest) = newest {
+            newest.leave(dirs, stack);
+        }
+        Ok(Seen::Nothing)
+    }
+
+    fn load_quarantine(&self) -> Result<BTreeMap<String, Quarantined>, StackError> {
+        Ok(StackState::quarantine_of(&self.context.dirs, &self.stack)?)
+    }
+
+    /// Whether an image has failed before; then that is told.
+    fn is_quarantined(
+        &mut self,
+        quarantine: &BTreeMap<String, Quarantined>,
+        change: &Change,
+        digest: &str,
+    ) -> bool {
+        let bad = quarantine.get(&change.reference).filter(|bad| bad.digest == digest);
+        if let Some(bad) = bad {
+            let why = format!("{} {digest} since {}: {}", change.reference, bad.at, bad.reason);
+            self.transaction.note(&format!("quarantined: {why}"));
+            self.quarantined.push(why);
+        }
+        bad.is_some()
     }
 
     /// By digest, service by service, so that no tag points at what is not verified.
@@ -197,8 +280,7 @@ impl Run<'_> {
         }
         let prepared = self.prepared()?;
         let (podman, timeout) = (prepared.podman.clone(), prepared.entry.pull_timeout.duration());
-        let state = StackState::load_if_any(&self.context.dirs, &self.stack).map_err(StackError::from)?;
-        let quarantine = state.map(|state| state.quarantine).unwrap_or_default();
+        let quarantine = self.load_quarantine()?;
         let mut changes = Vec::new();
         for mut change in self.update.images.clone() {
             let name = change.tag.reference();
@@ -217,10 +299,7 @@ impl Run<'_> {
             if uniform && change.old.as_ref().is_some_and(|old| old.id == image.id) {
                 continue;
             }
-            if let Some(bad) = quarantine.get(&change.reference).filter(|bad| bad.digest == image.digest) {
-                let why = format!("{} {} since {}: {}", change.reference, bad.digest, bad.at, bad.reason);
-                self.transaction.note(&format!("quarantined: {why}"));
-                self.quarantined.push(why);
+            if self.is_quarantined(&quarantine, &change, &image.digest) {
                 continue;
             }
             self.hold(&image.id);
@@ -251,11 +330,10 @@ impl Run<'_> {
     pub(super) fn run_hooks(&mut self, hook: Hook) -> Result<(), Error> {
         let Some(prepared) = &self.prepared else { return Ok(()) };
         let progress = &mut self.progress;
-        let how = (hook, prepared.compose.redactor(), &self.interrupt);
-        let count =
-            hooks::run(self.context, &self.stack, &prepared.entry, &self.update.images, how, |line| {
-                progress.show(line);
-            })?;
+        let how = (hook, &self.interrupt);
+        let count = hooks::run(self.context, &self.stack, prepared, &self.update.images, how, |line| {
+            progress.show(line);
+        })?;
         if count > 0 {
             self.transaction.note(&format!("{count} commands of the operator"));
         }
@@ -296,7 +374,7 @@ impl Run<'_> {
 }
 
 /// The changes from what runs to what is pinned.
-fn pinned_changes(candidates: &[super::plan::Candidate], wanted: &[Change]) -> Vec<Change> {
+fn pinned_changes(candidates: &[Candidate], wanted: &[Change]) -> Vec<Change> {
     candidates
         .iter()
         .filter_map(|candidate| {

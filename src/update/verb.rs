@@ -55,8 +55,7 @@ fn changes(pin: Pin) -> Vec<Change> {
 /// # Errors
 /// The state cannot be read.
 pub fn quarantined(context: &Context, stack: &StackName) -> Result<Vec<String>, Error> {
-    let state = StackState::load_if_any(&context.dirs, stack).map_err(StackError::from)?;
-    let quarantine = state.map(|state| state.quarantine).unwrap_or_default();
+    let quarantine = StackState::quarantine_of(&context.dirs, stack).map_err(StackError::from)?;
     Ok(quarantine
         .into_iter()
         .map(|(reference, bad)| format!("{reference} {} since {}: {}", bad.digest, bad.at, bad.reason))

@@ -1,7 +1,6 @@
 //! The containers that run already: nobody else's, made by the pinned provider, in a project of its own.
 
 use super::Findings;
-use crate::compose::Model;
 use crate::exit::Code;
 use crate::inventory::Inventory;
 use crate::names::{StackName, UnitName};
@@ -13,11 +12,10 @@ use crate::systemd::words::LoadState;
 pub(super) fn check(
     context: &Context,
     stack: &StackName,
-    model: &Model,
+    project: &str,
     containers: &[Container],
     findings: &mut Findings,
 ) {
-    let project = model.project.as_deref().unwrap_or_default();
     let inventory = Inventory::load(&context.dirs);
     for other in inventory.stacks.keys().filter(|other| *other != stack) {
         if project_of(context, &inventory, other).as_deref() == Some(project) {

@@ -9,14 +9,20 @@ use crate::inventory::ProviderKind;
 use crate::podman::{HELPERS, OLDEST, Podman, PodmanError, is_older};
 use crate::stack::Context;
 
+/// podman itself, and what it needs beside itself.
 pub(super) fn check(context: &Context, findings: &mut Findings) -> Option<Podman> {
+    check_surroundings(context, findings);
+    findings.take(context.podman())
+}
+
+/// What podman and the provider need beside themselves: its helpers, and the socket.
+pub(super) fn check_surroundings(context: &Context, findings: &mut Findings) {
     let host = &context.host;
     for (program, reason) in HELPERS {
         if host.find_program(Path::new(program)).is_none() {
             findings.refuse(Code::Configuration, format!("{program} is not in {}; {reason}", host.path));
         }
     }
-    let podman = findings.take(context.podman())?;
     if host.provider.kind == ProviderKind::DockerCompose {
         let socket = context.dirs.runtime.join("podman/podman.sock");
         if let Err(error) = UnixStream::connect(&socket) {
@@ -29,7 +35,6 @@ pub(super) fn check(context: &Context, findings: &mut Findings) -> Option<Podman
             );
         }
     }
-    Some(podman)
 }
 
 /// Whether this is a podman that has compose.

@@ -91,6 +91,10 @@ impl Findings {
         self.warnings.append(&mut more.warnings);
         self
     }
+
+    fn are_none(&self) -> bool {
+        self.refusals.is_empty() && self.warnings.is_empty()
+    }
 }
 
 /// The refusals of one preflight, never empty.
@@ -153,7 +157,8 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
         check_model(model, &mut findings);
     }
     if let (Some((_, model)), Some(containers)) = (&read, &containers) {
-        containers::check(context, stack, model, containers, &mut findings);
+        let project = model.project.as_deref().unwrap_or_default();
+        containers::check(context, stack, project, containers, &mut findings);
     }
     match (podman, containers, read) {
         (Some(podman), Some(containers), Some((compose, model))) if findings.refusals.is_empty() => {
@@ -174,6 +179,26 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
         }
         _ => Err(StackError::Refused { stack: stack.clone(), refusals: Refusals(findings.refusals) }),
     }
+}
+
+/// Whether all of that holds as far as it can be seen without asking podman and compose. What does not, and what is worth
+/// a warning, [`preflight`] tells.
+#[must_use]
+pub fn holds_so_far(context: &Context, stack: &StackName, entry: &Entry) -> bool {
+    let mut findings = Findings::default();
+    definition::check(context, stack, &mut findings);
+    files::check(entry, &mut findings);
+    secrets::check(entry, &mut findings);
+    host::check_surroundings(context, &mut findings);
+    findings.are_none()
+}
+
+/// Whether the containers that run, whoever made them, are nothing against this project.
+#[must_use]
+pub fn allows(context: &Context, stack: &StackName, project: &str, containers: &[Container]) -> bool {
+    let mut findings = Findings::default();
+    containers::check(context, stack, project, containers, &mut findings);
+    findings.are_none()
 }
 
 /// What podman and compose say.

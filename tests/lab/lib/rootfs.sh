@@ -6,7 +6,7 @@ SUITE=trixie
 PACKAGES=(
     systemd systemd-sysv dbus dbus-user-session libpam-systemd
     podman crun conmon catatonit uidmap passt fuse-overlayfs netavark aardvark-dns nftables
-    docker-compose podman-compose docker-registry skopeo busybox-static nix-bin
+    docker-compose podman-compose docker-registry skopeo busybox-static nix-bin postgresql-17
     iproute2 procps jq curl ca-certificates login passwd util-linux
 )
 
@@ -96,9 +96,11 @@ rootfs_into() { # DIR MIRROR, in private mount and PID namespaces
     for unit in systemd-modules-load.service systemd-resolved.service systemd-timesyncd.service \
         apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer \
         getty@tty1.service console-getty.service podman-auto-update.timer \
-        nix-daemon.service nix-daemon.socket; do
+        nix-daemon.service nix-daemon.socket postgresql.service; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
     done
+    # It is here to be put into images.
+    rm -rf "$root"/var/lib/postgresql/* "$root"/etc/postgresql/*
 
     # Journals outlive a reboot, for the scenarios that look at the boot before.
     mkdir -p "$root/var/log/journal" "$root/etc/systemd/journald.conf.d"

@@ -22,7 +22,7 @@ services:
   always: { image: "$REGISTRY/always:latest", pull_policy: always }
   many: { image: "$REGISTRY/many:latest", scale: 2 }
 END
-assert_exit 0 user stackctl install
+install_quietly
 assert_exit 0 user stackctl add app --compose app/compose.yml --project app --verify-timeout 30s --stable-for 1s
 userctl start app.service
 markers() { # what runs, as SERVICE=MARKER

@@ -4,14 +4,11 @@
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/update.sh"
-pin_provider
 # A small disk of its own for images.
 STORAGE=.local/share/containers
 user mkdir -p "$STORAGE"
 root mount -t tmpfs -o "size=480M,uid=$LAB_UID,gid=$LAB_UID,mode=700" storage "/home/$LAB_USER/$STORAGE"
-image app:1 v1 health=ok >/dev/null
-assert_exit 0 user stackctl install
-add_app app
+begin_app
 image app:1 v2 health=ok >/dev/null
 web=$(container_of app web)
 before=$(started_at "$web")$(tag_id "$REGISTRY/app:1")

@@ -14,7 +14,7 @@ bad_registry() { # MODE
 }
 image app:1 v1 health=ok >/dev/null
 bad_registry full
-assert_exit 0 user stackctl install
+install_quietly
 add_app app "$BAD/app:1"
 assert_exit 0 user stackctl update app
 assert_contains "$OUT" 'nothing new'

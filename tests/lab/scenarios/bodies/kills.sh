@@ -2,14 +2,8 @@
 # SIGKILL of an apply in each of its steps, with one provider: the next apply takes over and finishes, a stop undoes.
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/stack.sh"
-pin_provider
-make_images
-put_stack shop 8080
+begin_shop
 web=$(container_of shop web) db=$(container_of shop db)
-assert_exit 0 user stackctl install
-assert_exit 0 user stackctl add shop --compose shop/compose.yml --project shop --verify gate
-userctl start shop.service
-user podman exec "$db" sh -c 'echo kept >/data/named'
 everything=$(project_containers shop)
 
 tag=1

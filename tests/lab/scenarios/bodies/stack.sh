@@ -41,6 +41,16 @@ services:
 volumes: { data: {} }
 END
 }
+# begin_shop: that stack runs, verified, and has written something.
+begin_shop() {
+    pin_provider
+    make_images
+    put_stack shop 8080
+    assert_exit 0 user stackctl install
+    assert_exit 0 user stackctl add shop --compose shop/compose.yml --project shop --verify gate
+    userctl start shop.service
+    user podman exec "$(container_of shop db)" sh -c 'echo kept >/data/named'
+}
 # $STACK's compose file with one service, `it`, given as its mapping.
 put_one() { put one/compose.yml <<<"services: {it: $1}"; }
 

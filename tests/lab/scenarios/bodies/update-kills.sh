@@ -6,7 +6,7 @@ source "$LAB_DIR/scenarios/bodies/update.sh"
 export PROVIDER=docker-compose
 pin_provider
 image app:1 v0 >/dev/null
-assert_exit 0 user stackctl install
+install_quietly
 add_app app
 assert_exit 0 user stackctl add app --verify-timeout 4s --stable-for 1s
 

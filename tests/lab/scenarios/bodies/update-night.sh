@@ -2,7 +2,6 @@
 # The orchestrator over stacks that come out in different ways: S13a, skipped ones, the summary, the second night.
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/update.sh"
-export PROVIDER=docker-compose
 pin_provider
 for name in new same stopped off bad; do image "$name:1" v1 health=ok >/dev/null; done
 image gone:1 v1 health=ok >/dev/null
@@ -82,17 +81,23 @@ registry_start
 step 'two orchestrators: the second exits 75; asked to end, the first starts nothing more'
 assert_exit 0 user sh -c "jq '.update.before = [[\"sleep\", \"6\"]]' .config/stackwarden/stacks/new.json >n && mv n .config/stackwarden/stacks/new.json"
 assert_exit 0 user stackctl sync
-user stack-update --json --concurrency 1 new same >/dev/null &
+user script --quiet --command 'stack-update --concurrency 1 new same' seen >/dev/null </dev/null &
 wait_until 20 journal_has 'fetched localhost:5000/new:1' -u new-update.service
 assert_exit 75 user stack-update
 userctl start --no-block new-update.service
 wait
 assert_eq "$(marker_of new)" v3
+# On a terminal there is a table while it runs: its rows are written anew in place.
+assert_match "$(user cat seen)" 'new +running.*same +waiting.*new +updated'
 image new:1 v4 health=ok >/dev/null
+host_config "\"update_concurrency\": 1, \"provider\": {\"kind\": \"$PROVIDER\"}"
+assert_exit 0 user stackctl sync
 userctl start --no-block stack-update.service
 wait_until 40 unit_is new-update.service activating
+status_is() { assert_eq "$(property stack-update.service StatusText)" "$1"; }
+wait_until 10 status_is '3/6 done'
 userctl stop stack-update.service
 report=$(user cat .local/state/stackwarden/update.json)
-assert_json "$report" '.interrupted and ([.stacks[].verdict] | index("still-running") != null)'
+assert_json "$report" '.interrupted and .stacks.new.verdict == "still-running" and .stacks.same.verdict == "not-reached"'
 wait_until 60 unit_is new-update.service inactive
 assert_eq "$(marker_of new)" v4

@@ -4,7 +4,7 @@
 source "$LAB_DIR/scenarios/bodies/update.sh"
 pin_provider
 v1=$(image app:1 v1 health=ok)
-assert_exit 0 user stackctl install
+install_quietly
 add_app app
 web=$(container_of app web)
 
@@ -14,6 +14,29 @@ assert_exit 0 user stackctl update app
 assert_contains "$OUT" 'nothing new'
 assert_eq "$(started_at "$web")" "$before" StartedAt
 assert_json "$(last_record app update)" '.outcome.code == 0 and .update.result == "unchanged"'
+
+step 'the same again asks compose nothing, and podman once'
+for program in podman skopeo "$PROVIDER"; do
+    put "counted/$program" 755 <<<"#!/bin/sh
+echo $program >>~/asked; exec /usr/bin/$program \"\$@\""
+done
+host_config "\"path\": \"/home/$LAB_USER/counted:/usr/local/bin:/usr/bin:/bin\", \"provider\": {\"kind\": \"$PROVIDER\"}"
+assert_exit 0 user stackctl sync
+user rm -f asked
+assert_exit 0 user stackctl update app
+assert_eq "$(user sort asked | tr '\n' ' ')" 'podman skopeo ' 'the programs that were asked'
+assert_contains "$OUT" 'nothing new'
+pin_provider
+assert_exit 0 user stackctl sync
+
+step 'whatever has changed since is seen'
+user sed -i 's/unless-stopped/always/' app/compose.yml
+assert_exit 0 user stackctl update app
+assert_contains "$OUT" 'nothing new'
+user sed -i 's/web:/[broken/' app/compose.yml
+assert_exit 78 user stackctl update app
+put_app app
+assert_exit 0 user stackctl update app
 
 step 'S13: the same tag is v2 now'
 v1_id=$(image_of app)
@@ -42,6 +65,8 @@ wait_until 10 health_is "$web" healthy
 
 step 'the next night does not try v3 again, a restart does not take it, v4 is taken'
 before=$(started_at "$web")
+assert_exit 0 user stackctl update --dry-run app
+assert_contains "$OUT" "stays: $v3 is quarantined"
 assert_exit 0 user stackctl update app
 assert_contains "$OUT" "$v3"
 assert_exit 0 user stackctl restart app

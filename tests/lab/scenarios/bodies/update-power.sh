@@ -1,13 +1,8 @@
 # shellcheck shell=bash
 # S18 and S08: a power loss and a reboot in the middle of an update, and a switch beside one.
-export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/update.sh"
-pin_provider
-image app:1 v1 health=ok >/dev/null
-assert_exit 0 user stackctl install
-add_app app
-at_step() { assert_json "$(last_record app update)" ".finished == null and .steps[-1].name == \"$1\""; }
+begin_app
 
 step 'S18: the power goes while a bad version is verified'
 old=$(image_of app)

@@ -1,21 +1,16 @@
 # shellcheck shell=bash
 # S13c: images are pruned while a bad version is verified; the rollback gets the very same image back, or says what is left.
-export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/update.sh"
-pin_provider
-image app:1 v1 health=ok >/dev/null
-assert_exit 0 user stackctl install
-add_app app
-assert_exit 0 user stackctl add app --verify-timeout 12s
+begin_app
+assert_exit 0 user stackctl add app --verify-timeout 10s
 old=$(image_of app)
-verifying() { assert_json "$(last_record app update)" '.finished == null and .steps[-1].name == "verify"'; }
 prune_during_update() { # EXIT COMMAND…
     local expected=$1 code=0 update
     shift
     user stackctl update app >"$MACHINE/out" 2>&1 &
     update=$!
-    wait_until 60 verifying
+    wait_until 120 at_step verify
     "$@"
     wait "$update" || code=$?
     OUT=$(cat "$MACHINE/out")

@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+export PROVIDER=docker-compose
+# shellcheck source=/dev/null
+source "$LAB_DIR/scenarios/bodies/update-power.sh"
