@@ -6,12 +6,21 @@ use crate::error::Error;
 use crate::names::StackName;
 use crate::records::{self, Record};
 
+use super::Refusal;
+
 /// The records, the oldest first, and the files that cannot be read.
 ///
 /// # Errors
-/// The directory of the records cannot be listed.
+/// The directory of the records cannot be listed, or nobody has ever heard of the stack.
 pub fn history(dirs: &Dirs, stack: Option<&StackName>) -> Result<(Vec<Record>, Vec<ReadError>), Error> {
-    Ok(records::load(dirs, stack)?)
+    let (records, broken) = records::load(dirs, stack)?;
+    if let Some(stack) = stack.filter(|_| records.is_empty() && broken.is_empty()) {
+        let path = dirs.inventory_file(stack);
+        if !path.exists() {
+            return Err(Refusal::NotDeclared { stack: stack.clone(), path }.into());
+        }
+    }
+    Ok((records, broken))
 }
 
 /// One line per record, and below that of an update one per image.
