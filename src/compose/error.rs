@@ -72,6 +72,15 @@ pub enum ComposeError {
 }
 
 impl ComposeError {
+    /// What compose printed while it did something.
+    #[must_use]
+    pub fn printed(&self) -> Option<&str> {
+        match self {
+            Self::Step { source, .. } => Some(source.stderr()),
+            _ => None,
+        }
+    }
+
     /// Whether compose did not come to an end of its own, so that nothing it was waiting for is the reason.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {

@@ -4,6 +4,7 @@
 mod env_files;
 mod error;
 mod model;
+mod needs;
 mod overlay;
 mod provider;
 mod sayable;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::needs::Needs;
+
 /// A project as compose sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
@@ -14,6 +16,8 @@ pub struct Model {
     pub services: BTreeMap<String, Service>,
     /// Whether the provider's `up` pulls by each service's own policy, and has no option against it.
     pub pulls_by_policy: bool,
+    /// What compose does not make.
+    pub needs: Needs,
 }
 
 /// One service.
@@ -53,7 +57,7 @@ impl Model {
             Some(_) => return Err("\"services\" is not an object".to_owned()),
         };
         let project = value.get("name").and_then(Value::as_str).map(str::to_owned);
-        Ok(Self { project, services, pulls_by_policy: false })
+        Ok(Self { project, services, pulls_by_policy: false, needs: Needs::from_value(value) })
     }
 
     /// The references of the images that are to be pulled if they are missing, and the services that want each.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::model::{Model, Service};
+use super::needs::Needs;
 use crate::atomic::{self, WriteError};
 use crate::dirs::Dirs;
 use crate::names::StackName;
@@ -42,7 +43,7 @@ impl Overlay {
         services: impl IntoIterator<Item = &'a String>,
     ) -> Result<Self, WriteError> {
         let services = services.into_iter().map(|name| (name.clone(), Service::default())).collect();
-        let model = Model { project: None, services, pulls_by_policy: false };
+        let model = Model { project: None, services, pulls_by_policy: false, needs: Needs::default() };
         Self::put(dirs, stack, "asked", &content(stack, Some(&model), &BTreeSet::new()))
     }
 

@@ -1,11 +1,13 @@
 //! podman, asked in JSON.
 
 mod ask;
+mod later;
 mod needs;
 mod time;
 mod types;
 
 pub use ask::{Podman, PodmanError};
+pub use later::says_later;
 pub use needs::{HELPERS, OLDEST, is_older};
 pub use time::parse_time;
 pub use types::{

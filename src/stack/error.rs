@@ -10,7 +10,7 @@ use crate::exit::Code;
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::names::{StackName, UnitName};
-use crate::podman::PodmanError;
+use crate::podman::{PodmanError, says_later};
 use crate::process::ProcessError;
 use crate::systemd::bus::BusError;
 
@@ -172,6 +172,8 @@ impl StackError {
             Self::Inventory(_) | Self::Unknown { .. } => Code::Configuration,
             Self::Refused { refusals, .. } => refusals.code(),
             Self::NotUp { .. } | Self::DependencyNotUp { .. } => Code::NotUp,
+            Self::Fetch { source, .. } if source.printed().is_some_and(says_later) => Code::TryLater,
+            Self::NotFetched { said, .. } if says_later(said) => Code::TryLater,
             Self::Up { source, .. } | Self::Fetch { source, .. } => compose_code(source),
             Self::NotFetched { .. }
             | Self::NotMade { .. }

@@ -9,7 +9,7 @@ use super::error::UpdateError;
 use super::reference::Tag;
 use crate::digest::Sha256;
 use crate::error::Error;
-use crate::podman::{Image, Podman};
+use crate::podman::{Image, Podman, says_later};
 use crate::process::{Command, Environment, ProcessError};
 use crate::stack::{Context, StackError};
 
@@ -19,29 +19,6 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3 * 60);
 
 /// How many tags of a stack are asked for at a time: most are at one or two registries, which count requests.
 const AT_ONCE: usize = 4;
-
-/// What podman and skopeo print when it is not the image's fault, in lower case.
-const LATER: &[&str] = &[
-    "toomanyrequests",
-    "too many requests",
-    "429",
-    "connection refused",
-    "connection reset",
-    "unexpected eof",
-    "no such host",
-    "no route to host",
-    "network is unreachable",
-    "i/o timeout",
-    "tls handshake timeout",
-    "timeout exceeded",
-    "deadline exceeded",
-    "temporary failure",
-    "server misbehaving",
-    "500 internal server error",
-    "502 bad gateway",
-    "503 service unavailable",
-    "504 gateway timeout",
-];
 
 /// A registry, asked through skopeo.
 #[derive(Debug)]
@@ -186,10 +163,7 @@ fn judge(reference: &str, source: ProcessError) -> UpdateError {
     let reference = reference.to_owned();
     let is_later = match &source {
         ProcessError::TimedOut { .. } | ProcessError::Interrupted { .. } => true,
-        other => {
-            let text = other.stderr().to_ascii_lowercase();
-            LATER.iter().any(|part| text.contains(part))
-        }
+        other => says_later(other.stderr()),
     };
     if source.stderr().to_ascii_lowercase().contains("no space left on device") {
         return UpdateError::Full { reference, source };

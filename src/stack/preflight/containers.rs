@@ -27,6 +27,21 @@ pub(super) fn check(
             );
         }
     }
+    // With another project name compose would make a second copy beside the first, on the same host paths and ports.
+    let elsewhere = |one: &&Container| {
+        let ours = matches!(one.owner(), Owner::Unit(unit) if unit == stack.service().as_str());
+        ours && one.is_running() && one.project() != Some(project)
+    };
+    for container in containers.iter().filter(elsewhere) {
+        let former = container.project().unwrap_or_default();
+        findings.refuse(
+            Code::Configuration,
+            format!(
+                "container {} of this stack runs in project {former}, and the stack's project is {project} now, which would run beside it; next: stackctl stop {stack}, or declare the former project again: stackctl add {stack} --project {former}",
+                container.name()
+            ),
+        );
+    }
     let pinned = context.host.provider.kind;
     for container in containers.iter().filter(|one| one.project() == Some(project) && one.is_running()) {
         if let Some(made_by) = container.provider().filter(|made_by| *made_by != pinned) {

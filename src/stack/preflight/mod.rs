@@ -4,6 +4,7 @@ mod containers;
 mod definition;
 mod files;
 mod host;
+mod model;
 mod secrets;
 
 use std::fmt;
@@ -153,8 +154,8 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
         }
         read = answers.read.and_then(|read| findings.take(read));
     }
-    if let Some((_, model)) = &read {
-        check_model(model, &mut findings);
+    if let (Some((_, model)), Some(podman)) = (&read, &podman) {
+        model::check(model, &entry.compose.directory, podman, &mut findings);
     }
     if let (Some((_, model)), Some(containers)) = (&read, &containers) {
         let project = model.project.as_deref().unwrap_or_default();
@@ -236,17 +237,6 @@ fn ask(
         };
         (definition, answers)
     })
-}
-
-fn check_model(model: &Model, findings: &mut Findings) {
-    if model.services.is_empty() {
-        findings.refuse(Code::Configuration, "the compose files have no service in the enabled profiles");
-    }
-    for (name, _) in model.services.iter().filter(|(_, service)| service.splits_health_check) {
-        findings.warn(format!(
-            "service {name}: podman splits the arguments of its health check at their blanks; write it as CMD-SHELL"
-        ));
-    }
 }
 
 #[cfg(test)]

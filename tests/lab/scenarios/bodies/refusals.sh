@@ -105,6 +105,14 @@ if [ "$PROVIDER" = docker-compose ]; then
     bad_file 78 cycle 'services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}'
     bad_file 78 nosuch 'services: {a: {image: x, depends_on: [nosuch]}}'
 fi
+bad_file 78 'secret pw: expected a file at /home/me/shop/pw.txt' "services: {web: {image: '$REGISTRY/app:1', secrets: [pw]}}
+secrets: {pw: {file: ./pw.txt}}"
+user test ! -e shop/pw.txt || fail 'something was made in the place of the secret'
+bad_file 78 'network lan is declared as external, and there is none' "services: {web: {image: '$REGISTRY/app:1', networks: [lan]}}
+networks: {lan: {external: true}}"
+bad_file 78 'volume data is declared as external, and there is none' "services: {web: {image: '$REGISTRY/app:1', volumes: ['data:/data']}}
+volumes: {data: {external: true}}"
+bad_file 78 nosuch "services: {web: {image: '$REGISTRY/app:1', network_mode: 'service:nosuch'}}"
 put none/compose.yml <<<'services: {web: {image: x, profiles: [other]}}'
 assert_exit 0 user stackctl add none --compose none/compose.yml --project none
 assert_contains "$OUT" 'no service in the enabled profiles'
@@ -118,6 +126,11 @@ assert_exit 0 user stackctl remove none
 user rm shop/compose.yml
 untouched 78 'compose.yml: no such file'
 user mv shop/good.yml shop/compose.yml
+
+step 'another project name makes no second copy beside the first'
+assert_exit 0 user stackctl add shop --project renamed
+untouched 78 "runs in project shop, and the stack's project is renamed now"
+assert_exit 0 user stackctl add shop --project shop
 
 step 'the unit itself'
 user sh -c 'echo "# edited" >>.config/systemd/user/shop.service'
@@ -200,6 +213,9 @@ assert_exit 76 user stackctl apply shop
 assert_contains "$OUT" "cannot pull $REGISTRY/app:nosuch"
 assert_contains "$OUT" "next: podman pull $REGISTRY/app:nosuch"
 assert_eq "$(started_at "$web")" "$before" StartedAt
+registry_stop
+untouched 75 "cannot pull $REGISTRY/app:nosuch"
+registry_start
 user sed -i 's/TAG:-nosuch/TAG:-1/' shop/compose.yml
 
 step 'two at once wait for each other, and the one that gives up says for whom'

@@ -1,0 +1,59 @@
+//! What the compose files say: services, and what they need that compose does not make. A provider that finds out
+//! itself has taken containers down by then, or puts an empty directory in the place of a file.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::Findings;
+use crate::compose::Model;
+use crate::exit::Code;
+use crate::podman::{Podman, PodmanError};
+
+/// A question to podman: is there one of this name?
+type Exists = fn(&Podman, &str) -> Result<bool, PodmanError>;
+
+pub(super) fn check(model: &Model, directory: &Path, podman: &Podman, findings: &mut Findings) {
+    if model.services.is_empty() {
+        findings.refuse(Code::Configuration, "the compose files have no service in the enabled profiles");
+    }
+    for (name, _) in model.services.iter().filter(|(_, service)| service.splits_health_check) {
+        findings.warn(format!(
+            "service {name}: podman splits the arguments of its health check at their blanks; write it as CMD-SHELL"
+        ));
+    }
+    for (path, what) in &model.needs.files {
+        // `./pw.txt` is named as one would type it.
+        let path: PathBuf = directory.join(path).components().collect();
+        if let Err(error) = fs::metadata(&path) {
+            findings.refuse(
+                Code::Configuration,
+                format!(
+                    "{what}: expected a file at {}, and it cannot be had: {}",
+                    path.display(),
+                    error.kind()
+                ),
+            );
+        }
+    }
+    for (service, other) in &model.needs.strangers {
+        findings.refuse(
+            Code::Configuration,
+            format!("service {service} shares the network of service {other}, which there is not in the enabled profiles"),
+        );
+    }
+    let kinds: [(&str, _, Exists); 2] = [
+        ("network", &model.needs.networks, Podman::has_network),
+        ("volume", &model.needs.volumes, Podman::has_volume),
+    ];
+    for (kind, names, exists) in kinds {
+        for name in names {
+            if let Some(false) = findings.take(exists(podman, name)) {
+                findings.refuse(
+                    Code::Configuration,
+                    format!("{kind} {name} is declared as external, and there is none; next: podman {kind} create {name}"),
+                );
+            }
+        }
+    }
+}
