@@ -162,7 +162,9 @@ impl Error {
                 StackError::Bus(_) => Some(MANAGER.to_owned()),
                 StackError::Refused { stack, .. }
                 | StackError::Compose(
-                    ComposeError::Refused { stack, .. } | ComposeError::Image { stack, .. },
+                    ComposeError::Refused { stack, .. }
+                    | ComposeError::Image { stack, .. }
+                    | ComposeError::NotAFile { stack, .. },
                 ) => Some(format!("mend that, then: stackctl preflight {stack}")),
                 StackError::Fetch { image, .. } | StackError::NotFetched { verb: "pull", image, .. } => {
                     Some(format!("podman pull {image}"))

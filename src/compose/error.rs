@@ -45,6 +45,19 @@ pub enum ComposeError {
         /// What is missing.
         problem: String,
     },
+    /// One of the files that compose reads is none.
+    #[error(
+        "{} of stack {stack} is no file: expected a regular file, found a {found}; compose was not run, it might wait for it",
+        path.display()
+    )]
+    NotAFile {
+        /// The stack.
+        stack: StackName,
+        /// The file.
+        path: PathBuf,
+        /// What is there instead.
+        found: &'static str,
+    },
     /// Starting, stopping or pulling failed.
     #[error("cannot {step} stack {stack}")]
     Step {

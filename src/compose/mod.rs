@@ -1,9 +1,12 @@
 //! The compose provider, pinned: docker-compose or podman-compose, run through `podman compose` where containers are
 //! touched, and by itself where files are only read.
 
+mod dotenv;
 mod env_files;
 mod error;
+mod joined;
 mod model;
+mod named;
 mod needs;
 mod overlay;
 mod provider;
@@ -12,6 +15,7 @@ mod secrets;
 
 pub use env_files::{EnvFiles, Secret};
 pub use error::ComposeError;
+pub use joined::remove_left_env_files;
 pub use model::{Model, Service};
 pub use overlay::{LABEL, Overlay};
 pub use provider::{Compose, find_provider};

@@ -1,6 +1,6 @@
 //! Running the pinned provider for one stack.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,12 +9,13 @@ use serde_json::Value;
 
 use super::env_files::{self, EnvFiles};
 use super::error::ComposeError;
+use super::joined::{self, Joined};
 use super::model::{self, Model};
+use super::named::Named;
 use super::overlay::Overlay;
 use super::sayable::Sayable;
-use crate::atomic;
 use crate::dirs::Dirs;
-use crate::document::read_text;
+use crate::document::{kind_of, read_text};
 use crate::inventory::{Entry, Host, ProviderKind};
 use crate::names::StackName;
 use crate::process::{Command, Environment, Interrupt, ProcessError, Redactor};
@@ -39,10 +40,10 @@ pub struct Compose {
     files: Vec<PathBuf>,
     profiles: Vec<String>,
     env_files: EnvFiles,
-    of_services: BTreeSet<PathBuf>,
+    named: Named,
     has_env_files: bool,
     reads_other_files: bool,
-    joined: Option<PathBuf>,
+    joined: Option<Joined>,
     redactor: Redactor,
     sayable: Sayable,
     run: PathBuf,
@@ -83,12 +84,11 @@ impl Compose {
         let texts: Vec<String> = files.iter().filter_map(|file| read_text(file).ok()).collect();
         let directories: Vec<&Path> =
             files.iter().filter_map(|file| file.parent()).chain([directory.as_path()]).collect();
-        let of_services: BTreeSet<PathBuf> =
-            texts.iter().flat_map(|text| env_files::of_services(text, &directories)).collect();
+        let named = Named::of(&texts, &directories);
         let mut sayable = Sayable::default();
         texts.iter().chain(entry.environment.values()).for_each(|text| sayable.know(text));
         let paths = files.iter().map(PathBuf::as_path).chain(directories.iter().copied());
-        let env_paths = env_files.paths().chain(of_services.iter().map(PathBuf::as_path));
+        let env_paths = env_files.paths().chain(named.env_files.iter().map(PathBuf::as_path));
         paths.chain(env_paths.clone()).for_each(|path| sayable.know(&path.to_string_lossy()));
         let has = |key: &str| texts.iter().any(|text| text.contains(key));
         let reads_other_files = has("include") || has("extends");
@@ -118,7 +118,7 @@ impl Compose {
             profiles: entry.compose.profiles.clone(),
             redactor,
             sayable,
-            of_services,
+            named,
             has_env_files,
             reads_other_files,
             env_files,
@@ -185,6 +185,7 @@ impl Compose {
     /// # Errors
     /// compose refuses the files, or what it says of them is not understood.
     pub fn model(&mut self, dirs: &Dirs) -> Result<Model, ComposeError> {
+        self.only_files()?;
         self.join_env_files()?;
         let refused = |source| self.refused(source);
         let value = match self.kind {
@@ -201,7 +202,7 @@ impl Compose {
             }
         };
         for (name, value) in model::environment(&value).filter(|(_, value)| !self.sayable.knows(value)) {
-            self.redactor.hide(name, value);
+            env_files::hide_value(&mut self.redactor, name, value, &self.sayable);
         }
         let mut model = Model::from_value(&value)
             .map_err(|problem| ComposeError::Model { stack: self.stack.clone(), problem })?;
@@ -224,6 +225,7 @@ impl Compose {
     /// # Errors
     /// compose refuses the files.
     pub fn hashes(&self, overlay: &Overlay) -> Result<BTreeMap<String, String>, ComposeError> {
+        self.only_files()?;
         let text = self
             .directly(Some(overlay))
             .args(["config", "--hash", "*"])
@@ -236,7 +238,7 @@ impl Compose {
     /// What compose says of files that it refuses quotes them, and the env files with them.
     fn refused(&self, source: ProcessError) -> ComposeError {
         // Of a malformed one docker-compose (2.26) tells only the line.
-        let malformed = self.of_services.iter().filter_map(|path| super::secrets::content(path));
+        let malformed = self.named.env_files.iter().filter_map(|path| super::secrets::content(path));
         let source = source.retold(|said| {
             if !self.has_env_files {
                 return said.to_owned();
@@ -265,10 +267,36 @@ impl Compose {
             .map_err(|source| ComposeError::Step { stack: self.stack.clone(), step, source })
     }
 
-    /// Becomes a compose command with this stack's project, files, environment and labels.
+    /// Becomes a compose command with this stack's project, files, environment and labels. Returns only if that fails.
     #[must_use]
-    pub fn become_command(&self, overlay: &Overlay, arguments: &[OsString]) -> ProcessError {
-        self.through_podman(Some(overlay), Duration::MAX).args(arguments).replace_this_program()
+    pub fn become_command(mut self, overlay: &Overlay, arguments: &[OsString]) -> ProcessError {
+        let command = self.through_podman(Some(overlay), Duration::MAX).args(arguments);
+        let Some(joined) = self.joined.take() else { return command.replace_this_program() };
+        // Somebody has to remove the joined env file behind it.
+        let ended = command.attend();
+        drop(joined);
+        match ended {
+            Ok(code) => leave(code),
+            Err(error) => error,
+        }
+    }
+
+    /// A FIFO is waited for by compose until its time is up, and compose does not name it.
+    fn only_files(&self) -> Result<(), ComposeError> {
+        let read = self.files.iter().map(PathBuf::as_path).chain(self.env_files.paths());
+        for path in read.chain(self.named.awaited.iter().map(PathBuf::as_path)) {
+            // What is missing is compose's to tell.
+            let Ok(metadata) = fs_err::metadata(path) else { continue };
+            if !metadata.is_file() {
+                let found = kind_of(metadata.file_type());
+                return Err(ComposeError::NotAFile {
+                    stack: self.stack.clone(),
+                    path: path.to_owned(),
+                    found,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn through_podman(&self, overlay: Option<&Overlay>, timeout: Duration) -> Command {
@@ -303,7 +331,7 @@ impl Compose {
             // It takes one env file only (1.3).
             ProviderKind::PodmanCompose => {
                 let only = self.env_files.paths().next();
-                if let Some(path) = self.joined.as_deref().or(only) {
+                if let Some(path) = self.joined.as_ref().map(Joined::path).or(only) {
                     push("--env-file", path.as_os_str());
                 }
             }
@@ -326,21 +354,11 @@ impl Compose {
         options
     }
 
-    /// podman-compose reads one env file: several are joined in the user's own runtime directory, which is memory,
-    /// with mode 0600, for as long as this value lives.
     fn join_env_files(&mut self) -> Result<(), ComposeError> {
-        if self.kind != ProviderKind::PodmanCompose || self.env_files.paths().count() < 2 {
-            return Ok(());
+        joined::remove_left(&self.run);
+        if self.kind == ProviderKind::PodmanCompose && self.env_files.paths().count() > 1 {
+            self.joined = Some(Joined::write(&self.run, &self.stack, self.env_files.paths())?);
         }
-        let mut joined = Vec::new();
-        for path in self.env_files.paths() {
-            // One that cannot be read is preflight's to tell.
-            joined.extend(crate::document::read_bounded(path).unwrap_or_default());
-            joined.push(b'\n');
-        }
-        let path = self.run.join("env").join(format!("{}.{}", self.stack, std::process::id()));
-        atomic::replace(&path, &joined, atomic::PRIVATE)?;
-        self.joined = Some(path);
         Ok(())
     }
 
@@ -353,13 +371,9 @@ impl Compose {
     }
 }
 
-impl Drop for Compose {
-    fn drop(&mut self) {
-        if let Some(path) = &self.joined {
-            // It is in memory and ends with the session at the latest.
-            drop(fs_err::remove_file(path));
-        }
-    }
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "as if this program had been replaced")]
+fn leave(code: i32) -> ! {
+    std::process::exit(code)
 }
 
 fn same_directory(directory: &Path, first: Option<&PathBuf>) -> Result<(), ComposeError> {

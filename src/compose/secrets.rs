@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use nix::unistd::Uid;
 
-use super::env_files::{EnvFiles, Secret, is_name};
+use super::dotenv::{closing, is_name};
+use super::env_files::{EnvFiles, Secret};
 use crate::document::{ReadError, kind_of, read_text};
 use crate::error::chain;
 use crate::inventory::Entry;
@@ -90,11 +91,7 @@ fn secret(secret: &Secret) -> Vec<Flaw> {
             let seen = format!("cannot be looked at: {}", std::io::Error::from(error.kind()));
             flaws.push(Flaw::new(path, FlawKind::Unreadable, seen));
         }
-        Ok(metadata) if !metadata.is_file() => {
-            let seen =
-                format!("is no file: expected a regular file, found a {}", kind_of(metadata.file_type()));
-            flaws.push(Flaw::new(path, FlawKind::NotAFile, seen));
-        }
+        Ok(metadata) if !metadata.is_file() => flaws.push(not_a_file(path, kind_of(metadata.file_type()))),
         Ok(metadata) => {
             flaws.extend(exposed(path, &metadata, Uid::effective()));
             flaws.extend(content(path));
@@ -118,6 +115,10 @@ fn exposed(path: &Path, metadata: &Metadata, user: Uid) -> Option<Flaw> {
     })
 }
 
+fn not_a_file(path: &Path, found: &str) -> Flaw {
+    Flaw::new(path, FlawKind::NotAFile, format!("is no file: expected a regular file, found a {found}"))
+}
+
 pub(super) fn content(path: &Path) -> Option<Flaw> {
     match read_text(path) {
         Ok(text) => malformed(&text).map(|(line, problem)| {
@@ -127,6 +128,7 @@ pub(super) fn content(path: &Path) -> Option<Flaw> {
             let seen = format!("cannot be read: {}", chain(&error));
             Some(Flaw::new(path, FlawKind::Unreadable, seen).next(format!("chmod u+r {}", path.display())))
         }
+        Err(ReadError::NotRegular { found, .. }) => Some(not_a_file(path, found)),
         Err(error) => {
             Some(Flaw::new(path, FlawKind::Malformed, format!("cannot be used: {}", chain(&error))))
         }
@@ -139,7 +141,7 @@ fn malformed(text: &str) -> Option<(usize, &'static str)> {
     let mut open: Option<(usize, char)> = None;
     for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line)) {
         if let Some((_, quote)) = open {
-            if closes(line, quote) {
+            if closing(line, quote, quote == '"').is_some() {
                 open = None;
             }
             continue;
@@ -159,22 +161,10 @@ fn malformed(text: &str) -> Option<(usize, &'static str)> {
             .chars()
             .next()
             .filter(|quote| matches!(quote, '"' | '\''))
-            .filter(|quote| !closes(value.get(1..).unwrap_or_default(), *quote))
+            .filter(|quote| closing(value.get(1..).unwrap_or_default(), *quote, *quote == '"').is_none())
             .map(|quote| (number, quote));
     }
     open.map(|(number, _)| (number, "opens a quote that is never closed"))
-}
-
-/// Whether a quote that is open at the beginning of `text` is closed in it. A backslash escapes within double quotes.
-fn closes(text: &str, quote: char) -> bool {
-    let mut escaped = false;
-    for character in text.chars() {
-        if character == quote && !escaped {
-            return true;
-        }
-        escaped = character == '\\' && !escaped && quote == '"';
-    }
-    false
 }
 
 #[cfg(test)]

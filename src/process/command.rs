@@ -174,6 +174,12 @@ impl Command {
         ProcessError::Start { program: self.program.clone(), source }
     }
 
+    /// Starts the program with our own streams, in our own process group.
+    pub(super) fn spawn(&self) -> Result<process::Child, ProcessError> {
+        let failed = |source| ProcessError::Start { program: self.program.clone(), source };
+        self.prepared().spawn().map_err(failed)
+    }
+
     fn captured(&self) -> Result<Output, ProcessError> {
         let mut stdout = Vec::new();
         let stderr = self.drive(&mut |event| match event {

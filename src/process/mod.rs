@@ -4,6 +4,7 @@
 mod command;
 mod environment;
 mod error;
+mod foreground;
 mod interrupt;
 mod lines;
 mod redact;

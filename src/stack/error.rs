@@ -215,9 +215,10 @@ fn podman_code(error: &PodmanError) -> Code {
 
 fn compose_code(error: &ComposeError) -> Code {
     match error {
-        ComposeError::NoProvider { .. } | ComposeError::Directory { .. } | ComposeError::Image { .. } => {
-            Code::Configuration
-        }
+        ComposeError::NoProvider { .. }
+        | ComposeError::Directory { .. }
+        | ComposeError::Image { .. }
+        | ComposeError::NotAFile { .. } => Code::Configuration,
         // With a status of its own compose has read the files and said no; otherwise it did not come so far.
         ComposeError::Refused { source, .. } if source.exit_status().is_some() => Code::Configuration,
         ComposeError::Refused { source, .. } | ComposeError::Step { source, .. } => process_code(source),

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::context::Context;
 use super::error::StackError;
+use crate::compose::remove_left_env_files;
 use crate::document::{read_bounded, read_text};
 use crate::error::Error;
 use crate::exit::Code;
@@ -36,6 +37,7 @@ pub(super) fn take_over(context: &Context, stack: &StackName, verb: &str) -> Res
     let open = open_ones(&context.dirs, stack, VERBS).map_err(StackError::from)?;
     let updates = open_ones(&context.dirs, stack, crate::update::VERBS).map_err(StackError::from)?;
     let mut left = Vec::new();
+    remove_left_env_files(&context.dirs);
     if open.is_empty() && updates.is_empty() {
         return Ok(left);
     }
@@ -43,7 +45,6 @@ pub(super) fn take_over(context: &Context, stack: &StackName, verb: &str) -> Res
         end(context, group);
         left.push(format!("ended `{command}`, which a killed program had left running"));
     }
-    remove_joined(context, stack);
     for (record, path) in open {
         let step = record.steps.last().map_or("its beginning", |step| step.name.as_str());
         let message = format!("killed in the step {step}; the next {verb} took over");
@@ -103,18 +104,6 @@ fn end(context: &Context, group: Pid) {
             if context.interrupt.wait_until(Instant::now() + LOOK) {
                 return;
             }
-        }
-    }
-}
-
-/// The env files that a killed program had joined for podman-compose.
-fn remove_joined(context: &Context, stack: &StackName) {
-    for entry in fs::read_dir(context.dirs.run().join("env")).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let pid = name.strip_prefix(stack.as_str()).and_then(|rest| rest.strip_prefix('.')?.parse().ok());
-        if pid.is_some_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH)) {
-            // It is in memory, and ends with the session at the latest.
-            drop(fs::remove_file(entry.path()));
         }
     }
 }

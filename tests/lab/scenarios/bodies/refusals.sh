@@ -91,6 +91,55 @@ user rm -f shop/service.env
 user cp shop/kept.env shop/shop.env
 user mv shop/good.yml shop/compose.yml
 
+step 'what compose would wait for is named before it is run'
+named() { # PATH KIND: refused at once
+    local begin
+    begin=$(now_ms)
+    untouched 78 "$1"
+    assert_contains "$OUT" "expected a regular file, found a $2"
+    [ $(($(now_ms) - begin)) -lt 20000 ] || fail "it took $(($(now_ms) - begin)) ms"
+}
+user mkfifo -m 600 shop/.env
+named shop/.env FIFO
+assert_exit 78 user stackctl compose shop -- ps
+assert_contains "$OUT" 'shop/.env'
+user rm shop/.env
+user mkdir shop/.env
+named shop/.env directory
+user rmdir shop/.env
+user cp shop/compose.yml shop/good.yml
+user mkfifo -m 600 shop/waits
+for text in 'services: {web: {image: x, env_file: [waits]}}' \
+    $'include: [waits]\nservices: {web: {image: x}}' \
+    'services: {web: {image: x, extends: {file: waits, service: web}}}'; do
+    put shop/compose.yml <<<"$text"
+    named shop/waits FIFO
+done
+user rm -f shop/waits shop/compose.yml
+user mv shop/good.yml shop/compose.yml
+
+if [ "$PROVIDER" = podman-compose ]; then
+    step 'the env files that are joined for podman-compose go with the command, or with the next one'
+    put shop/.env 600 <<<'MORE=hunter22-more'
+    # shellcheck disable=SC2016  # for the inner shell
+    joined() { user sh -c 'ls "$XDG_RUNTIME_DIR/stackwarden/env"'; }
+    assert_exit 7 user stackctl compose shop -- exec -T web sh -c 'exit 7'
+    assert_eq "$(joined)" '' 'joined env files'
+    follows() { user pgrep --full '[p]odman-compose .*shop.* logs' >/dev/null; }
+    for signal in TERM KILL; do
+        user stackctl compose shop -- logs --follow web >/dev/null 2>&1 &
+        wait_until 20 follows
+        user pkill "-$signal" --full '[s]tackctl compose shop -- logs'
+        wait $! || true
+        user pkill -KILL --full '[p]odman.* logs' || true
+        [ "$signal" = KILL ] || assert_eq "$(joined)" '' 'joined env files after SIGTERM'
+    done
+    assert_contains "$(joined)" shop. 'what a killed one leaves'
+    assert_exit 0 user stackctl preflight shop
+    assert_eq "$(joined)" '' 'joined env files'
+    user rm shop/.env
+fi
+
 step 'compose files'
 user cp shop/compose.yml shop/good.yml
 bad_file() { # CODE TEXT CONTENT
