@@ -58,13 +58,10 @@ pub fn up(
 /// take what the registry has just then, unverified.
 fn options(prepared: &Prepared) -> Result<&'static [&'static str], StackError> {
     match prepared.compose.kind() {
-        ProviderKind::DockerCompose => {
-            let builds =
-                prepared.model.services.values().any(|one| one.pull_policy.as_deref() == Some("build"));
-            Ok(if builds { &[] } else { &["--pull", "never"] })
-        }
-        // It has no such option (the overlay sets the policy instead), and it does not notice that a tag has moved
-        // (1.3).
+        // Otherwise the overlay sets the policy of each service.
+        ProviderKind::DockerCompose if prepared.model.pulls_by_policy => Ok(&[]),
+        ProviderKind::DockerCompose => Ok(&["--pull", "never"]),
+        // It does not notice that a tag has moved (1.3).
         ProviderKind::PodmanCompose => {
             let expected = expected(&prepared.podman, &prepared.model)?;
             let moved = observe(&prepared.podman, &prepared.project)?.iter().any(|one| {
