@@ -198,7 +198,8 @@ pub fn load(dirs: &Dirs, stack: Option<&StackName>) -> Result<(Vec<Record>, Vec<
 /// it must.
 #[must_use]
 pub fn newest(dirs: &Dirs, stack: &StackName, verbs: &[&str]) -> Option<Record> {
-    let paths = json_files(&directory(dirs)).ok()?;
+    let mut paths = json_files(&directory(dirs)).ok()?;
+    sort_by_age(&mut paths, SystemTime::now());
     paths.iter().rev().filter(|path| may_be_of(path, stack)).find_map(|path| {
         let record = Record::load(path).ok()?;
         (record.stack == *stack && verbs.contains(&record.verb.as_str())).then_some(record)
@@ -243,7 +244,8 @@ pub fn open_ones(
 /// The newest record of each of the `stacks` with one of the `verbs`; the directory is listed once.
 #[must_use]
 pub fn newest_of_each(dirs: &Dirs, stacks: &[&StackName], verbs: &[&str]) -> BTreeMap<StackName, Record> {
-    let paths = json_files(&directory(dirs)).unwrap_or_default();
+    let mut paths = json_files(&directory(dirs)).unwrap_or_default();
+    sort_by_age(&mut paths, SystemTime::now());
     let mut newest = BTreeMap::new();
     for stack in stacks {
         let may_be =
@@ -259,15 +261,26 @@ pub fn newest_of_each(dirs: &Dirs, stacks: &[&StackName], verbs: &[&str]) -> BTr
     newest
 }
 
+/// The oldest first. What is dated after `now` was written before the clock was set back.
+fn sort_by_age(paths: &mut [PathBuf], now: SystemTime) {
+    let now = compact(&timestamp(now));
+    let is_past = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.split('-').next().is_some_and(|time| time <= now.as_str())
+    };
+    // Stable: within both halves the names tell.
+    paths.sort_by_key(is_past);
+}
+
 /// By name alone; a number may follow the verb.
-fn names_verb(path: &Path, verb: &str) -> bool {
+pub(crate) fn names_verb(path: &Path, verb: &str) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.rsplit_once(&format!("-{verb}")).is_some_and(|(_, rest)| rest.starts_with('.'))
 }
 
 /// By name alone: `foo-bar` also has the records of a stack `foo` whose verb would begin with `bar-`; the content
 /// decides.
-fn may_be_of(path: &Path, stack: &StackName) -> bool {
+pub(crate) fn may_be_of(path: &Path, stack: &StackName) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.split_once('-')
         .is_some_and(|(_, rest)| rest.strip_prefix(stack.as_str()).is_some_and(|rest| rest.starts_with('-')))
@@ -341,6 +354,18 @@ mod tests {
         damage("99990101T000000.000Z-web-update.json");
         assert!(open_ones(&dirs, &stack, &["update"]).is_err());
         assert!(open_ones(&dirs, &stack, &["apply"]).is_ok());
+    }
+
+    #[test]
+    fn what_is_dated_in_the_future_is_older_than_what_is_not() {
+        let names = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let mut paths =
+            names(&["20200101T000000.000Z-a", "20250101T000000.000Z-a", "20300101T000000.000Z-a"]);
+        sort_by_age(&mut paths, humantime::parse_rfc3339("2025-01-01T00:00:00Z").unwrap());
+        assert_eq!(
+            paths,
+            names(&["20300101T000000.000Z-a", "20200101T000000.000Z-a", "20250101T000000.000Z-a"])
+        );
     }
 
     #[test]

@@ -322,7 +322,10 @@ fn records() {
         "version": 1, "stack": "web", "verb": "update", "unit": "web-update.service", "pid": 1,
         "started": "2026-02-13T04:00:00.000Z", "finished": "2026-02-13T04:01:00.000Z",
         "steps": [{"name": "pin", "started": "2026-02-13T04:00:01.000Z", "notes": ["a note"]}],
-        "update": {"images": [changed_image()], "result": "rolled-back"}, "outcome": {"code": 81, "message": "m"}
+        "update": {
+            "images": [changed_image()], "not_up_before": ["db"], "blamed": ["app:1"], "result": "rolled-back"
+        },
+        "outcome": {"code": 81, "message": "m"}
     });
     hold("record", parse::<Record>, &[least, full]);
 }
@@ -341,7 +344,9 @@ fn stack_states() {
             "services": {"web": "hash"}, "replicas": {"web": 1}, "tied": ["web"]
         },
         "pins": [{"at": "2026-02-13T04:00:00.000Z", "record": "r", "images": {"app:1": pinned}}],
-        "quarantine": {"app:1": {"digest": "sha256:1", "at": "2026-02-13T04:00:00.000Z", "reason": "not healthy"}}
+        "quarantine": {"app:1": {
+            "digest": "sha256:1", "at": "2026-02-13T04:00:00.000Z", "reason": "not healthy", "also": ["sha256:2"]
+        }}
     });
     hold("stack-state", parse::<StackState>, &[least, full]);
 }

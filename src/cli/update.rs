@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::output::{print, print_json};
+use crate::document::Document;
 use crate::error::{Error, chain};
 use crate::exit::{Code, table};
 use crate::inventory::Inventory;
 use crate::journal;
 use crate::names::StackName;
 use crate::stack::Context;
-use crate::update::orchestrator::{Options, run};
+use crate::update::orchestrator::{Options, path, run};
 use crate::update::{Offer, preview};
 
 #[derive(Parser)]
@@ -63,6 +64,15 @@ fn work(arguments: Arguments) -> Result<Code, Error> {
         print_json(&report)?;
     } else {
         print(&report.text())?;
+    }
+    // A run over some stacks is not the host's last one.
+    if options.stacks.is_empty()
+        && let Err(error) = report.store(&path(&context.dirs))
+    {
+        if report.code() == Code::Done {
+            return Err(error.into());
+        }
+        tracing::error!("{}", chain(&error));
     }
     Ok(report.code())
 }

@@ -14,7 +14,8 @@ pub struct Model {
     pub project: Option<String>,
     /// The services of the enabled profiles.
     pub services: BTreeMap<String, Service>,
-    /// Whether the provider's `up` pulls by each service's own policy, and has no option against it.
+    /// Whether the provider's `up` pulls by each service's own policy: it has no option against it, or one that would
+    /// forbid too much.
     pub pulls_by_policy: bool,
     /// What compose does not make.
     pub needs: Needs,

@@ -209,7 +209,9 @@ impl Compose {
         if let Some(service) = model.without_image_name() {
             return Err(ComposeError::Image { stack: self.stack.clone(), service: service.to_owned() });
         }
-        model.pulls_by_policy = self.kind == ProviderKind::PodmanCompose;
+        // docker-compose's `--pull never` would also keep it from building anew what is to be built at every start.
+        let builds = || model.services.values().any(|one| one.pull_policy.as_deref() == Some("build"));
+        model.pulls_by_policy = self.kind == ProviderKind::PodmanCompose || builds();
         if model.project.is_none() {
             model.project = Some(self.default_project());
         }

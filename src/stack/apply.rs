@@ -1,6 +1,8 @@
 //! `stackctl apply`: what is declared of a stack becomes what runs. One process, one lock, from the first check to the
 //! last.
 
+use std::collections::BTreeSet;
+
 use super::clean::clean;
 use super::context::Context;
 use super::detach::{Hashes, detach};
@@ -37,7 +39,7 @@ pub fn apply(context: &Context, stack: &StackName) -> Result<(), Error> {
         }
         let prepared = match crate::update::settle_open(context, stack, prepared)? {
             Settled::NothingOpen(prepared) => *prepared,
-            Settled::Ended(how) => {
+            Settled::Ended { how, .. } => {
                 transaction.warn(&format!("an update was left open: {how}"));
                 preflight(context, stack)?
             }
@@ -76,7 +78,7 @@ pub(crate) fn bring_up<'a>(
         fetched.ids
     })?;
     let hashes = hashes.transpose().map_err(StackError::from)?;
-    let mut state = remember_project(context, &stack, prepared)?;
+    remember_project(context, &stack, prepared)?;
 
     enter(transaction, "clean")?;
     for done in clean(context, prepared, &overlay)? {
@@ -91,13 +93,37 @@ pub(crate) fn bring_up<'a>(
     enter(transaction, "apply")?;
     progress.show("compose up");
     let containers = up(prepared, &overlay, &images, progress)?;
-    state.applied = Some(Applied::of(prepared, &containers, &transaction.id()));
-    state.store(&StackState::path(&context.dirs, &stack))?;
     Ok(containers)
 }
 
+/// Remembers what was applied, now that it runs in `containers`.
+///
+/// # Errors
+/// The state cannot be written.
+pub(crate) fn remember(
+    context: &Context,
+    transaction: &Transaction<'_>,
+    prepared: &Prepared,
+    containers: &[Container],
+) -> Result<(), Error> {
+    let stack = transaction.stack();
+    let mut state = state_of(context, stack, prepared)?;
+    state.applied = Some(Applied::of(prepared, containers, &transaction.id()));
+    Ok(state.store(&StackState::path(&context.dirs, stack))?)
+}
+
 /// A stop must find what an interrupted start leaves behind.
-fn remember_project(context: &Context, stack: &StackName, prepared: &Prepared) -> Result<StackState, Error> {
+fn remember_project(context: &Context, stack: &StackName, prepared: &Prepared) -> Result<(), Error> {
+    let state = state_of(context, stack, prepared)?;
+    let before = StackState::load_if_any(&context.dirs, stack).map_err(StackError::from)?;
+    // What is remembered already need not be written again: an update is undone on a full disk, too.
+    if before.as_ref() != Some(&state) {
+        state.store(&StackState::path(&context.dirs, stack))?;
+    }
+    Ok(())
+}
+
+fn state_of(context: &Context, stack: &StackName, prepared: &Prepared) -> Result<StackState, Error> {
     let mut state = StackState::load_if_any(&context.dirs, stack)
         .map_err(StackError::from)?
         .unwrap_or_else(|| StackState::new(&prepared.project, prepared.compose.kind()));
@@ -106,7 +132,6 @@ fn remember_project(context: &Context, stack: &StackName, prepared: &Prepared) -
         state.provider = prepared.compose.kind();
         state.applied = None;
     }
-    state.store(&StackState::path(&context.dirs, stack))?;
     Ok(state)
 }
 
@@ -118,32 +143,36 @@ fn apply_prepared(
     let stack = transaction.stack().clone();
     let mut progress = Progress::new();
     let containers = bring_up(context, transaction, prepared, &mut progress, Transaction::step)?;
+    remember(context, transaction, prepared, &containers)?;
     let changed = changes(prepared, &containers);
 
     let services = prepared.model.services.len();
-    let summary = format!("applied, {services} services, {changed}");
+    let summary =
+        format!("applied, {services} {}, {changed}", if services == 1 { "service" } else { "services" });
     match prepared.entry.verify.mode {
         VerifyMode::Off => {}
         VerifyMode::Detached => start_verification(context, &stack),
         VerifyMode::Gate => {
             transaction.step("verify")?;
-            gate(&stack, prepared, &mut progress)?;
+            gate(&stack, prepared, &BTreeSet::new(), &mut progress)?;
             return Ok(format!("{summary}; up"));
         }
     }
     Ok(summary)
 }
 
-/// Verification inside the transaction.
+/// Verification inside the transaction, of all services but some.
 ///
 /// # Errors
 /// The stack is not up, or podman does not answer.
 pub(crate) fn gate(
     stack: &StackName,
     prepared: &Prepared,
+    aside: &BTreeSet<String>,
     progress: &mut Progress,
 ) -> Result<(), StackError> {
-    let expected = expected(&prepared.podman, &prepared.model)?;
+    let mut expected = expected(&prepared.podman, &prepared.model)?;
+    expected.retain(|service, _| !aside.contains(service));
     let goal = Goal {
         project: &prepared.project,
         expected: &expected,
@@ -187,8 +216,7 @@ fn start_verification(context: &Context, stack: &StackName) {
 
 /// What compose did, in words.
 fn changes(prepared: &Prepared, after: &[Container]) -> String {
-    let before: std::collections::BTreeSet<&str> =
-        prepared.containers.iter().map(|container| container.id.as_str()).collect();
+    let before: BTreeSet<&str> = prepared.containers.iter().map(|container| container.id.as_str()).collect();
     let new: Vec<&str> = after
         .iter()
         .filter(|container| !before.contains(container.id.as_str()))

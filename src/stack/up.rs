@@ -82,13 +82,10 @@ fn heard(standing: &mut Vec<Standing>, line: &str) -> bool {
 /// take what the registry has just then, unverified.
 fn options(prepared: &Prepared, images: &BTreeMap<String, String>) -> &'static [&'static str] {
     match prepared.compose.kind() {
-        ProviderKind::DockerCompose => {
-            let builds =
-                prepared.model.services.values().any(|one| one.pull_policy.as_deref() == Some("build"));
-            if builds { &[] } else { &["--pull", "never"] }
-        }
-        // It has no such option (the overlay sets the policy instead), and it does not notice that a tag has moved
-        // (1.3).
+        // Otherwise the overlay sets the policy of each service.
+        ProviderKind::DockerCompose if prepared.model.pulls_by_policy => &[],
+        ProviderKind::DockerCompose => &["--pull", "never"],
+        // It does not notice that a tag has moved (1.3).
         ProviderKind::PodmanCompose => {
             let own = prepared
                 .containers

@@ -1,11 +1,15 @@
 //! What an update changes, as its record and the stack's state hold it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::reference::Tag;
 use crate::podman::Image;
+
+/// How many digests of one reference are remembered beside the last one that failed: a registry that goes round between
+/// bad ones offers few.
+const ALSO: usize = 32;
 
 /// What an update, or a rollback by hand, is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +17,12 @@ use crate::podman::Image;
 pub struct Update {
     /// The images that change, in order of their references.
     pub images: Vec<Change>,
+    /// The services that were not up before, and whose images do not change: they are not verified.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub not_up_before: BTreeSet<String>,
+    /// The references whose new image is to blame for the failure.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub blamed: BTreeSet<String>,
     /// How it ended; none while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Outcome>,
@@ -105,6 +115,36 @@ pub struct Quarantined {
     pub at: String,
     /// Why.
     pub reason: String,
+    /// Other digests that are not to be tried: those of the same image, and of images that failed before.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub also: BTreeSet<String>,
+}
+
+impl Quarantined {
+    /// Every digest that is not to be tried.
+    pub fn digests(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.digest).chain(&self.also)
+    }
+
+    /// Whether an image of that digest is not to be tried.
+    #[must_use]
+    pub fn holds(&self, digest: &str) -> bool {
+        self.digests().any(|one| one == digest)
+    }
+
+    /// With what was quarantined before it, but for the digests of `good`.
+    #[must_use]
+    pub fn after(mut self, before: Option<Self>, good: &BTreeSet<String>) -> Self {
+        if let Some(before) = before {
+            self.also.insert(before.digest);
+            self.also.extend(before.also);
+        }
+        self.also.retain(|one| *one != self.digest && !good.contains(one));
+        while self.also.len() > ALSO {
+            self.also.pop_last();
+        }
+        self
+    }
 }
 
 impl Version {
@@ -143,5 +183,25 @@ impl Change {
     pub fn line(&self) -> String {
         let short = |version: &Option<Version>| version.as_ref().map_or("none".to_owned(), Version::short);
         format!("{} {} -> {}", self.reference, short(&self.old), short(&self.new))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_before_stays_quarantined_and_what_is_good_now_does_not() {
+        let set = |digests: &[&str]| digests.iter().map(|one| (*one).to_owned()).collect::<BTreeSet<_>>();
+        let bad = |digest: &str, also: &[&str]| Quarantined {
+            digest: digest.to_owned(),
+            at: String::new(),
+            reason: String::new(),
+            also: set(also),
+        };
+        let two = bad("list3", &["own3"]).after(Some(bad("list2", &["own2"])), &set(&["own2"]));
+        assert_eq!(two.also, set(&["list2", "own3"]));
+        assert!(two.holds("list3") && two.holds("own3") && !two.holds("own2"));
+        assert_eq!(bad("x", &[]).after(Some(bad("x", &[])), &set(&[])).also, set(&[]));
     }
 }

@@ -13,12 +13,38 @@ use crate::process::ProcessError;
 #[derive(Debug, Error)]
 pub enum UpdateError {
     /// It failed before anything was changed.
-    #[error("stack {stack}: not updated, nothing was changed{}", if source.code() == Code::TryLater { ", the next run tries again" } else { "" })]
+    #[error("stack {stack}: not {verb}, nothing was changed{}", if source.code() == Code::TryLater { ", the next run tries again" } else { "" })]
     NothingChanged {
         /// The stack.
         stack: StackName,
+        /// What was wanted: `updated`, `rolled back`.
+        verb: &'static str,
         /// Why.
         source: Box<AnyError>,
+    },
+    /// It succeeded, and what is to be remembered of it was not written.
+    #[error("stack {stack}: {done}; what is pinned and quarantined could not be remembered")]
+    NotRemembered {
+        /// The stack.
+        stack: StackName,
+        /// What was done.
+        done: String,
+        /// Why.
+        source: Box<AnyError>,
+    },
+    /// Nothing is new, and what runs is not to run.
+    #[error(
+        "stack {stack}: it still runs {image}, which is quarantined since {since}: {reason}; next: stackctl rollback {stack}, or stackctl quarantine {stack} --clear if it is good"
+    )]
+    QuarantinedRuns {
+        /// The stack.
+        stack: StackName,
+        /// The reference and the digest.
+        image: String,
+        /// Since when.
+        since: String,
+        /// Why.
+        reason: String,
     },
     /// The registry cannot be reached, limits the rate, or is in trouble itself.
     #[error("{reference}: the registry cannot be asked now")]
@@ -68,7 +94,7 @@ pub enum UpdateError {
         needed: u64,
     },
     /// A command of the operator failed.
-    #[error("stack {stack}: a command of \"update.{key}\" failed")]
+    #[error("stack {stack}: a command of \"update.{key}\" failed{}", if *key == "on_rollback" { ", so the services whose images changed stay stopped until the stack is started again" } else { "" })]
     Hook {
         /// The stack.
         stack: StackName,
@@ -90,25 +116,29 @@ pub enum UpdateError {
         seen: String,
     },
     /// There is no such pinned set.
-    #[error(
-        "stack {stack}: there is no pinned set {wanted}; there are {there}; next: stackctl history {stack}"
-    )]
+    #[error("stack {stack}: there is no pinned set {wanted} to go back to; there are {}: {}", there.len(), listed(there))]
     NoPin {
         /// The stack.
         stack: StackName,
         /// The number that was asked for.
         wanted: usize,
-        /// How many there are.
-        there: usize,
+        /// Those that there are, a line each.
+        there: Vec<String>,
     },
-    /// The stack is stopped.
-    #[error("stack {stack} is stopped; next: systemctl --user start {stack}.service")]
-    Stopped {
+    /// No image of the set is used any more.
+    #[error(
+        "stack {stack}: nothing that it runs was different in the pinned set {set}; were the references edited?"
+    )]
+    NothingToGoBackTo {
         /// The stack.
         stack: StackName,
+        /// The set in a line.
+        set: String,
     },
     /// It was undone.
-    #[error("stack {stack}: update rolled back, the old images run and are verified: {why}")]
+    #[error(
+        "stack {stack}: update rolled back, the old images run again and are verified; with the new ones: {why}"
+    )]
     RolledBack {
         /// The stack.
         stack: StackName,
@@ -171,13 +201,18 @@ impl UpdateError {
             | Self::Hook { .. }
             | Self::WrongImage { .. }
             | Self::NoSkopeo { .. } => Code::Refused,
-            Self::NoPin { .. } | Self::Stopped { .. } => Code::Configuration,
+            Self::NotRemembered { source, .. } => source.code(),
+            Self::NoPin { .. } | Self::NothingToGoBackTo { .. } => Code::Configuration,
             Self::RolledBack { .. } => Code::RolledBack,
-            Self::NotRolledBack { .. } => Code::NotRolledBack,
+            Self::NotRolledBack { .. } | Self::QuarantinedRuns { .. } => Code::NotRolledBack,
             Self::PutBack { code, .. } => match code {
                 Code::TryLater => Code::TryLater,
                 _ => Code::Refused,
             },
         }
     }
+}
+
+fn listed(sets: &[String]) -> String {
+    if sets.is_empty() { "none".to_owned() } else { sets.join("; ") }
 }

@@ -2,6 +2,7 @@
 
 use super::change::Change;
 use super::error::UpdateError;
+use crate::inventory::Entry;
 use crate::names::StackName;
 use crate::process::{Command, Environment, Interrupt};
 use crate::stack::Context;
@@ -14,6 +15,25 @@ pub enum Hook {
     Before,
     /// `update.on_rollback`.
     OnRollback,
+}
+
+impl Hook {
+    /// Its commands.
+    #[must_use]
+    pub fn commands(self, entry: &Entry) -> &[Vec<String>] {
+        match self {
+            Self::Before => &entry.update.before,
+            Self::OnRollback => &entry.update.on_rollback,
+        }
+    }
+
+    /// Its key in the stack's file.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::OnRollback => "on_rollback",
+        }
+    }
 }
 
 /// Runs the commands in order, each in the stack's directory and within `update.hook_timeout`, and stops at the first
@@ -30,10 +50,7 @@ pub fn run(
     mut watch: impl FnMut(&str),
 ) -> Result<usize, UpdateError> {
     let entry = &prepared.entry;
-    let (key, commands) = match hook {
-        Hook::Before => ("before", &entry.update.before),
-        Hook::OnRollback => ("on_rollback", &entry.update.on_rollback),
-    };
+    let (key, commands) = (hook.key(), hook.commands(entry));
     let environment = environment(context, stack, &prepared.project, key, changes);
     for command in commands {
         let Some((program, arguments)) = command.split_first() else { continue };

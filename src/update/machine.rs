@@ -30,10 +30,11 @@ pub enum Step {
     Quarantine,
     /// The tags point at the old images again.
     Restore,
+    /// The operator's commands: the old version may not work with what the new one has made of its data. What had got a
+    /// new image is stopped before.
+    OnRollback,
     /// compose recreates what is not the old.
     Reapply,
-    /// The operator's commands: the old version may not work with what the new one has made of its data.
-    OnRollback,
     /// Is the stack up on the old images, and are they the very same?
     Reverify,
 }
@@ -105,8 +106,8 @@ impl Step {
         Self::Keep,
         Self::Quarantine,
         Self::Restore,
-        Self::Reapply,
         Self::OnRollback,
+        Self::Reapply,
         Self::Reverify,
     ];
 
@@ -151,8 +152,8 @@ impl Step {
             | Self::Keep
             | Self::Quarantine
             | Self::Restore
-            | Self::Reapply
             | Self::OnRollback
+            | Self::Reapply
             | Self::Reverify => true,
         }
     }
@@ -160,7 +161,7 @@ impl Step {
     /// Whether the step is part of undoing.
     #[must_use]
     pub const fn is_undoing(self) -> bool {
-        matches!(self, Self::Quarantine | Self::Restore | Self::Reapply | Self::OnRollback | Self::Reverify)
+        matches!(self, Self::Quarantine | Self::Restore | Self::OnRollback | Self::Reapply | Self::Reverify)
     }
 }
 
@@ -214,20 +215,20 @@ pub const fn next(step: Step, seen: Seen, known: Known) -> Next {
         (Step::Quarantine, Seen::Killed) => Take(Step::Quarantine),
         (Step::Quarantine, _) => undo(known),
 
-        (Step::Restore, Seen::Done | Seen::Nothing) => Take(Step::Reapply),
         // Where no container was started, nothing of the operator's has to be undone either.
-        (Step::Reapply, Seen::Done | Seen::Nothing) if known.started && !known.restored => {
+        (Step::Restore, Seen::Done | Seen::Nothing) if known.started && !known.restored => {
             Take(Step::OnRollback)
         }
-        (Step::Reapply | Step::OnRollback, Seen::Done | Seen::Nothing) => Take(Step::Reverify),
+        (Step::Restore | Step::OnRollback, Seen::Done | Seen::Nothing) => Take(Step::Reapply),
+        (Step::Reapply, Seen::Done | Seen::Nothing) => Take(Step::Reverify),
         (Step::Reverify, Seen::Done | Seen::Nothing) if known.started => Ends(End::RolledBack),
         (Step::Reverify, Seen::Done | Seen::Nothing) => Ends(End::NothingChanged),
-        // The operator's commands need containers that run, and a power loss has ended them.
-        (Step::Restore | Step::Reapply | Step::OnRollback | Step::Reverify, Seen::Killed) => {
+        // A power loss may have undone what a step before did.
+        (Step::Restore | Step::OnRollback | Step::Reapply | Step::Reverify, Seen::Killed) => {
             Take(Step::Restore)
         }
         (
-            Step::Restore | Step::Reapply | Step::OnRollback | Step::Reverify,
+            Step::Restore | Step::OnRollback | Step::Reapply | Step::Reverify,
             Seen::Failed | Seen::Bad | Seen::Asked,
         ) => Ends(End::NotRolledBack),
     }
@@ -258,7 +259,7 @@ mod tests {
                 Some(index) => script.remove(index).1,
                 None => Seen::Done,
             };
-            let restored = taken.windows(2).any(|two| two == [Step::OnRollback, Step::Reverify]);
+            let restored = taken.windows(2).any(|two| two == [Step::OnRollback, Step::Reapply]);
             let known = Known { rollback, started: taken.contains(&Step::Apply), restored };
             match next(step, seen, known) {
                 Next::Take(following) => step = following,
@@ -327,10 +328,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operator_brings_back_is_verified_and_brought_back_once() {
+    fn what_the_operator_brings_back_comes_before_the_old_version_starts_and_once() {
         let (taken, end) = follow(&[(Step::Verify, Seen::Bad)], true);
         assert_eq!(end, End::RolledBack);
-        assert!(taken.ends_with(&[Step::Reapply, Step::OnRollback, Step::Reverify]), "{taken:?}");
+        assert!(taken.ends_with(&[Step::OnRollback, Step::Reapply, Step::Reverify]), "{taken:?}");
         let count = |taken: &[Step]| taken.iter().filter(|step| **step == Step::OnRollback).count();
         let (taken, _) = follow(&[(Step::Verify, Seen::Bad), (Step::Reverify, Seen::Killed)], true);
         assert_eq!(count(&taken), 1, "{taken:?}");
@@ -360,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_failing_rollback_is_never_called_one() {
-        for step in [Step::Restore, Step::Reapply, Step::OnRollback, Step::Reverify] {
+        for step in [Step::Restore, Step::OnRollback, Step::Reapply, Step::Reverify] {
             let (_, end) = follow(&[(Step::Verify, Seen::Bad), (step, Seen::Failed)], true);
             assert_eq!(end, End::NotRolledBack, "{step:?}");
         }

@@ -1,10 +1,13 @@
 //! Updates: one transaction per stack, which ends verified or undone, and one orchestrator over all of them.
 
+mod blame;
 mod change;
 mod error;
 mod failpoint;
+mod halt;
 mod hooks;
 mod images;
+mod look;
 mod machine;
 mod newest;
 pub mod orchestrator;
@@ -13,6 +16,7 @@ mod preview;
 mod reference;
 mod registry;
 mod run;
+mod sets;
 mod settle;
 mod steps;
 mod undo;

@@ -31,11 +31,20 @@ impl Candidate {
     /// its list and one of its own.
     #[must_use]
     pub fn is_at(&self, digest: &str) -> bool {
-        self.uniform
-            && self.image.as_ref().is_some_and(|image| {
-                image.digest == digest || image.repo_digests.iter().any(|one| one.ends_with(digest))
-            })
+        self.uniform && self.is_known_by(digest)
     }
+
+    /// Whether something that runs is the image of that digest.
+    #[must_use]
+    pub fn is_known_by(&self, digest: &str) -> bool {
+        self.image.as_ref().is_some_and(|image| digests(image).any(|one| one == digest))
+    }
+}
+
+/// Its own digest, and those of the lists that it was fetched by.
+pub fn digests(image: &Image) -> impl Iterator<Item = &str> {
+    let of_lists = image.repo_digests.iter().filter_map(|one| Some(one.split_once('@')?.1));
+    std::iter::once(image.digest.as_str()).chain(of_lists).filter(|digest| !digest.is_empty())
 }
 
 /// What may change, and why the rest does not.

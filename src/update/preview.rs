@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::UpdateError;
+use super::look::{is_inactive, unit_state};
 use super::plan::{Candidate, candidates};
 use super::registry::Registry;
 use crate::error::Error;
@@ -38,6 +39,8 @@ pub enum Verdict {
     Update,
     /// Nothing: it has failed before.
     Quarantined,
+    /// Nothing: the operator has stopped the stack.
+    Skipped,
 }
 
 /// What would change.
@@ -48,6 +51,7 @@ pub fn preview(context: &Context, stack: &StackName) -> Result<Vec<Offer>, Error
     let registry = Registry::find(context)
         .ok_or_else(|| UpdateError::NoSkopeo { program: context.host.skopeo.clone() })?;
     let prepared = preflight(context, stack)?;
+    let stopped = is_inactive(&unit_state(context, stack)?);
     let quarantine = StackState::quarantine_of(&context.dirs, stack).map_err(StackError::from)?;
     let (candidates, _) = candidates(&prepared.podman, &prepared.project, &prepared.model)?;
     let offered = registry.digests(context, candidates.iter().map(Candidate::asked_for))?;
@@ -55,13 +59,14 @@ pub fn preview(context: &Context, stack: &StackName) -> Result<Vec<Offer>, Error
     for candidate in candidates {
         let change = &candidate.change;
         let Some(to) = offered.get(&change.reference).cloned() else { continue };
-        let bad = quarantine.get(&change.reference).is_some_and(|bad| bad.digest == to);
+        let bad = quarantine.get(&change.reference).is_some_and(|bad| bad.holds(&to));
         offers.push(Offer {
             stack: stack.clone(),
             reference: change.reference.clone(),
             services: change.services.clone(),
             from: change.old.as_ref().and_then(|old| old.digest.clone()),
             verdict: match (candidate.is_at(&to), bad) {
+                _ if stopped => Verdict::Skipped,
                 (true, _) => Verdict::Unchanged,
                 (false, true) => Verdict::Quarantined,
                 (false, false) => Verdict::Update,
@@ -82,6 +87,12 @@ impl Offer {
             Verdict::Unchanged => format!("{}: {} ({services}) is the newest", self.stack, self.reference),
             Verdict::Update => {
                 format!("{}: {} ({services}) would go from {from} to {}", self.stack, self.reference, self.to)
+            }
+            Verdict::Skipped => {
+                format!(
+                    "{}: {} ({services}) stays: the operator has stopped the stack",
+                    self.stack, self.reference
+                )
             }
             Verdict::Quarantined => {
                 format!("{}: {} ({services}) stays: {} is quarantined", self.stack, self.reference, self.to)

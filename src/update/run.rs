@@ -1,6 +1,6 @@
 //! One update, step by step: what [`next`] says is done here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Change, Outcome, Update};
 use super::error::UpdateError;
@@ -24,8 +24,8 @@ use crate::systemd::words::SystemState;
 pub enum Goal {
     /// What the registries offer.
     Newest,
-    /// These images, which ran before.
-    Pinned(Vec<Change>),
+    /// The images of so manieth a good set before what runs.
+    Set(usize),
 }
 
 /// An update under way.
@@ -51,6 +51,12 @@ pub struct Run<'a> {
     pub(super) holds: bool,
     /// Whether the stack's unit was failed before.
     pub(super) was_failed: bool,
+    /// Whether the operator had stopped the stack, and goes back with it.
+    pub(super) was_stopped: bool,
+    /// Whether this is the rest of what a killed program had begun.
+    pub(super) is_resumed: bool,
+    /// The services that were not up before anything was changed.
+    pub(super) not_up_before: BTreeSet<String>,
     /// What was left alone because it is quarantined.
     pub(super) quarantined: Vec<String>,
     pub(super) interrupt: Interrupt,
@@ -80,14 +86,18 @@ impl<'a> Run<'a> {
         let was_taken = |wanted: Step| said.steps.iter().any(|step| step.name == wanted.name());
         let started = was_taken(Step::Apply);
         // That they have ended is on record with the step that follows.
-        let restored = was_taken(Step::OnRollback) && was_taken(Step::Reverify);
+        let names = || said.steps.iter().map(|step| step.name.as_str());
+        let done = (Step::OnRollback.name(), Step::Reapply.name());
+        let restored = names().zip(names().skip(1)).any(|two| two == done);
         let transaction = Transaction::resume(context, record);
         Self {
-            update,
             started,
             restored,
             holds: true,
+            is_resumed: true,
+            not_up_before: update.not_up_before.clone(),
             prepared: Some(prepared),
+            update,
             ..Self::new(context, Goal::Newest, transaction)
         }
     }
@@ -108,6 +118,9 @@ impl<'a> Run<'a> {
             pulls_tags: false,
             holds: false,
             was_failed: false,
+            was_stopped: false,
+            is_resumed: false,
+            not_up_before: BTreeSet::new(),
             quarantined: Vec::new(),
             interrupt: context.interrupt.clone(),
             regardless: false,
@@ -151,7 +164,10 @@ impl<'a> Run<'a> {
             let seen = match self.enter(step).and_then(|()| self.take(step)) {
                 Ok(seen) => seen,
                 Err(error) => {
-                    let seen = judge(step, &error, self.interrupt.pending());
+                    if matches!(step, Step::Apply | Step::Verify) {
+                        self.blame(&error);
+                    }
+                    let seen = judge(self.interrupt.pending(), !self.update.blamed.is_empty());
                     let place = if step.is_undoing() { &mut self.undo_cause } else { &mut self.cause };
                     place.get_or_insert(error);
                     seen
@@ -227,32 +243,56 @@ impl<'a> Run<'a> {
             End::RolledBack => Outcome::RolledBack,
             End::NotRolledBack => Outcome::NotRolledBack,
         });
-        let Self { context, stack, mut transaction, update, was_failed, .. } = self;
+        let starts = (self.was_failed || self.was_stopped) && end == End::Updated;
+        if self.was_stopped && self.started && !starts {
+            self.stop_again();
+        }
+        let Self { context, stack, mut transaction, update, .. } = self;
         transaction.set_update(update);
         let ended = transaction.close(result);
-        // A failed stack that is up again belongs to its unit again; that start finds nothing to do.
-        if was_failed && end == End::Updated {
+        // A stack that is up again belongs to its unit again; that start finds nothing to do.
+        if starts {
             let started = context.manager().and_then(|manager| {
                 manager.enqueue(Verb::Start, &stack.service(), JobMode::Replace).map(drop)
             });
             if let Err(error) = started {
-                tell(&stack, &format!("its unit is failed and was not started: {}", chain(&error)));
+                tell(&stack, &format!("its unit was not started: {}", chain(&error)));
             }
         }
         ended
+    }
+
+    /// A stack that was stopped and could not go back stays stopped.
+    fn stop_again(&mut self) {
+        let Some(prepared) = &self.prepared else { return };
+        let podman = prepared.podman.uninterrupted();
+        let stopped = podman.project_containers(&prepared.project).and_then(|containers| {
+            let ids: Vec<&str> = containers.iter().map(|one| one.id.as_str()).collect();
+            podman.stop(&ids, prepared.entry.startup_timeout.duration())
+        });
+        if let Err(error) = stopped {
+            self.transaction.warn(&format!("it was not stopped again: {}", chain(&error)));
+        }
     }
 
     fn result(&mut self, end: End) -> Result<String, Error> {
         let stack = self.stack.clone();
         let cause = self.cause.take();
         let code = cause.as_ref().map_or(Code::TryLater, Error::code);
-        let why = cause
+        let mut why = cause
             .as_ref()
             .map_or_else(|| "the program that did it was killed".to_owned(), |error| chain(error));
+        let verb = if self.is_by_hand() { "rolled back" } else { "updated" };
         match end {
             End::Updated => {
                 let lines: Vec<String> = self.update.images.iter().map(Change::line).collect();
-                Ok(format!("updated and up: {}", lines.join("; ")))
+                let done = format!("{verb} and up: {}", lines.join("; "));
+                match cause {
+                    None => Ok(done),
+                    Some(error) => {
+                        Err(UpdateError::NotRemembered { stack, done, source: Box::new(error) }.into())
+                    }
+                }
             }
             End::Unchanged if self.skipped => Ok("skipped: the operator has stopped it".to_owned()),
             End::Unchanged if self.quarantined.is_empty() => Ok("nothing new".to_owned()),
@@ -262,12 +302,19 @@ impl<'a> Run<'a> {
                     self.transaction.record().steps.iter().any(|step| step.name == Step::Restore.name());
                 match cause {
                     Some(error) if !guarded => {
-                        Err(UpdateError::NothingChanged { stack, source: Box::new(error) }.into())
+                        let source = Box::new(error);
+                        Err(UpdateError::NothingChanged { stack, verb, source }.into())
                     }
                     _ => Err(UpdateError::PutBack { stack, code, why }.into()),
                 }
             }
-            End::RolledBack => Err(UpdateError::RolledBack { stack, why }.into()),
+            End::RolledBack => {
+                // What could not be remembered.
+                if let Some(error) = self.undo_cause.take() {
+                    why = format!("{why}; and not quarantined: {}", chain(&error));
+                }
+                Err(UpdateError::RolledBack { stack, why }.into())
+            }
             End::NotRolledBack => {
                 let left = self.undo_cause.take().map_or_else(
                     || "it was not undone, because \"update.rollback\" is false".to_owned(),
@@ -280,9 +327,16 @@ impl<'a> Run<'a> {
 
     /// The prepared stack; steps after the first have it.
     pub(super) fn prepared(&self) -> Result<&Prepared, Error> {
-        let missing =
-            || StackError::Interrupted { stack: self.stack.clone(), before: Step::Preflight.name() };
-        self.prepared.as_ref().ok_or_else(|| missing().into())
+        self.prepared.as_ref().ok_or_else(|| self.unprepared())
+    }
+
+    pub(super) fn unprepared(&self) -> Error {
+        StackError::Interrupted { stack: self.stack.clone(), before: Step::Preflight.name() }.into()
+    }
+
+    /// Whether somebody goes back, and no update goes forward.
+    pub(super) fn is_by_hand(&self) -> bool {
+        self.transaction.record().verb == "rollback"
     }
 
     pub(super) fn cause(&self) -> Option<&Error> {
@@ -291,12 +345,10 @@ impl<'a> Run<'a> {
 }
 
 /// Whether a failure is held against the new images.
-fn judge(step: Step, error: &Error, asked: bool) -> Seen {
-    if asked {
-        return Seen::Asked;
-    }
-    match (step, error.code()) {
-        (Step::Apply | Step::Verify, Code::NotUp | Code::Refused) => Seen::Bad,
-        _ => Seen::Failed,
+const fn judge(asked: bool, blamed: bool) -> Seen {
+    match (asked, blamed) {
+        (true, _) => Seen::Asked,
+        (false, true) => Seen::Bad,
+        (false, false) => Seen::Failed,
     }
 }

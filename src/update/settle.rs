@@ -5,6 +5,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::images;
+use super::look::{is_inactive, unit_state};
 use super::machine::Step;
 use super::run::Run;
 use crate::error::{Error, chain};
@@ -22,8 +23,13 @@ pub const VERBS: &[&str] = &["update", "rollback"];
 pub enum Settled {
     /// No update was left open.
     NothingOpen(Box<Prepared>),
-    /// One was, and this is how it ended now.
-    Ended(String),
+    /// One was.
+    Ended {
+        /// How it ended now, in a line.
+        how: String,
+        /// The same for a program.
+        result: Result<(), Error>,
+    },
 }
 
 /// Finishes or undoes what was left open. The caller has the stack's lock, so whoever began it is dead.
@@ -38,34 +44,38 @@ pub fn settle_open(context: &Context, stack: &StackName, prepared: Prepared) -> 
     };
     let started = record.started.clone();
     let run = Run::resume(context, OpenRecord::resume(record, path), prepared);
-    let how = match run.go_on_from(step) {
-        Ok(()) => "finished".to_owned(),
-        Err(error) => chain(&error),
-    };
-    Ok(Settled::Ended(format!("begun {started}, killed in the step {step}: {how}")))
+    let result = run.go_on_from(step);
+    let how = result.as_ref().map_or_else(|error| chain(error), |()| "finished".to_owned());
+    Ok(Settled::Ended { how: format!("begun {started}, killed in the step {step}: {how}"), result })
 }
 
-/// Before an update begins: as [`settle_open`], with a lock of its own if there is anything to settle.
+/// Before an update begins: as [`settle_open`], with a lock of its own if there is anything to settle; how that ended.
+/// What was left open of a stack that its operator has stopped is settled by its next start.
 ///
 /// # Errors
 /// The records cannot be read, somebody else is at work, or the stack cannot be looked at.
-pub fn settle_before(context: &Context, stack: &StackName) -> Result<(), Error> {
+pub fn settle_before(context: &Context, stack: &StackName) -> Result<Option<Result<(), Error>>, Error> {
     if open_ones(&context.dirs, stack, VERBS).map_err(StackError::from)?.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     close_harmless(context, stack)?;
-    if left_open(context, stack)?.is_empty() {
-        return Ok(());
+    if left_open(context, stack)?.is_empty() || is_inactive(&unit_state(context, stack)?) {
+        return Ok(None);
     }
+    let mut settled = None;
     Transaction::run(context, stack, "recover", |transaction| {
         transaction.step("preflight")?;
         let prepared = preflight(context, stack)?;
         transaction.step("settle")?;
         match settle_open(context, stack, prepared)? {
             Settled::NothingOpen(_) => Ok("nothing is open any more".to_owned()),
-            Settled::Ended(how) => Ok(format!("an update was left open: {how}")),
+            Settled::Ended { how, result } => {
+                settled = Some(result);
+                Ok(format!("an update was left open: {how}"))
+            }
         }
-    })
+    })?;
+    Ok(settled)
 }
 
 /// The open records whose last step was a guarded one, with that step.

@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use super::change::{Pin, Pinned, Quarantined};
-use super::hooks::Hook;
+use super::change::{Change, Pin, Pinned, Quarantined, Version};
 use super::images;
 use super::machine::{Seen, Step};
-use super::run::{Goal, Run};
+use super::plan::digests;
+use super::registry;
+use super::run::Run;
+use super::sets;
 use crate::document::Document;
 use crate::error::{Error, chain};
+use crate::podman::Podman;
 use crate::records::timestamp;
 use crate::stack::{StackError, StackState};
-
-/// How many good sets of images are kept: the one that runs, and the one before.
-const SETS: usize = 2;
 
 /// Longest reason that is kept; the whole one is in the record. Characters.
 const REASON: usize = 400;
@@ -29,20 +29,19 @@ impl Run<'_> {
         // Images that did not change are part of both sets.
         let mut set = state.pins.first().map(|pin| pin.images.clone()).unwrap_or_default();
         let mut before = set.clone();
-        before.extend(self.pinned(|change| change.old.as_ref())?);
+        let left = self.pinned(|change| change.old.as_ref())?;
+        // What has failed and was not undone is no good set.
+        before.extend(left.clone().into_iter().filter(|(reference, one)| {
+            let bad = state.quarantine.get(reference);
+            !bad.zip(one.image.digest.as_ref()).is_some_and(|(bad, digest)| bad.holds(digest))
+        }));
         set.extend(current);
-        let record = self.transaction.id();
-        let at = timestamp(SystemTime::now());
-        let good = Pin { at: at.clone(), record: record.clone(), images: set };
-        // Killed after it was stored, the same set must not push out the one before.
-        let mut sets = vec![good.clone()];
-        match state.pins.first() {
-            Some(first) if first.record == record => sets.extend(state.pins.iter().skip(1).cloned()),
-            Some(first) => sets.push(Pin { images: before, ..first.clone() }),
-            None => sets.push(Pin { at, record, images: before }),
-        }
-        sets.retain(|set| !set.images.is_empty());
-        sets.truncate(SETS);
+        let good = Pin { at: timestamp(SystemTime::now()), record: self.transaction.id(), images: set };
+        let sets = if self.is_by_hand() {
+            sets::after_rollback(&state.pins, good)
+        } else {
+            sets::after_update(&state.pins, good, before)
+        };
         let ids = |sets: &[Pin]| -> BTreeSet<String> {
             sets.iter().flat_map(|set| set.images.values().map(|one| one.image.id.clone())).collect()
         };
@@ -51,17 +50,26 @@ impl Run<'_> {
             .pins
             .iter()
             .flat_map(|set| set.images.values().cloned())
+            .chain(left.into_values())
             .filter(|one| !kept.contains(&one.image.id))
             .collect();
         state.pins = sets;
-        for reference in good.images.keys() {
-            state.quarantine.remove(reference);
-        }
-        // Who goes back by hand does not want the next night to go forward again.
-        if let Goal::Pinned(_) = self.goal {
-            self.quarantine_versions(&mut state, "rolled back by hand", |change| change.old.as_ref());
+        let mut notes = Vec::new();
+        if self.is_by_hand() {
+            // Who goes back by hand does not want the next night to go forward again.
+            let left = |change: &Change| Some((change.old.clone()?, change.new.clone()));
+            notes =
+                quarantine_versions(&podman, &mut state, "rolled back by hand", &self.update.images, left);
+        } else {
+            // What has failed of an image that did not change now is still not to be tried.
+            state
+                .quarantine
+                .retain(|one, _| !self.update.images.iter().any(|change| change.reference == *one));
         }
         state.store(&StackState::path(&self.context.dirs, &self.stack))?;
+        for note in notes {
+            self.transaction.note(&note);
+        }
         for one in released {
             images::untag(&podman, &one.name)?;
             if !keep {
@@ -71,10 +79,7 @@ impl Run<'_> {
         Ok(Seen::Done)
     }
 
-    fn pinned(
-        &self,
-        which: impl Fn(&super::change::Change) -> Option<&super::change::Version>,
-    ) -> Result<BTreeMap<String, Pinned>, Error> {
+    fn pinned(&self, which: impl Fn(&Change) -> Option<&Version>) -> Result<BTreeMap<String, Pinned>, Error> {
         let podman = &self.prepared()?.podman;
         let mut pinned = BTreeMap::new();
         for change in &self.update.images {
@@ -90,28 +95,17 @@ impl Run<'_> {
 
     pub(super) fn quarantine(&mut self) -> Result<Seen, Error> {
         let mut state = self.state()?;
-        let why = self.cause_text();
-        self.quarantine_versions(&mut state, &why, |change| change.new.as_ref());
+        let (why, podman) = (self.cause_text(), self.prepared()?.podman.clone());
+        let is_blamed = |change: &Change| self.update.blamed.contains(&change.reference);
+        let bad = |change: &Change| {
+            is_blamed(change).then(|| Some((change.new.clone()?, change.old.clone()))).flatten()
+        };
+        let notes = quarantine_versions(&podman, &mut state, &why, &self.update.images, bad);
         state.store(&StackState::path(&self.context.dirs, &self.stack))?;
-        Ok(Seen::Done)
-    }
-
-    fn quarantine_versions(
-        &mut self,
-        state: &mut StackState,
-        why: &str,
-        which: impl Fn(&super::change::Change) -> Option<&super::change::Version>,
-    ) {
-        for change in self.update.images.clone() {
-            let Some(digest) = which(&change).and_then(|version| version.digest.clone()) else { continue };
-            self.transaction.note(&format!("quarantined {} {digest}", change.reference));
-            let bad = Quarantined {
-                digest,
-                at: timestamp(SystemTime::now()),
-                reason: why.chars().take(REASON).collect(),
-            };
-            state.quarantine.insert(change.reference, bad);
+        for note in notes {
+            self.transaction.note(&note);
         }
+        Ok(Seen::Done)
     }
 
     fn state(&self) -> Result<StackState, Error> {
@@ -136,11 +130,6 @@ impl Run<'_> {
         self.verify(|change| change.old.as_ref())
     }
 
-    pub(super) fn on_rollback(&mut self) -> Result<Seen, Error> {
-        self.run_hooks(Hook::OnRollback)?;
-        Ok(Seen::Done)
-    }
-
     /// Why it is undone, in a line.
     fn cause_text(&self) -> String {
         match self.cause() {
@@ -148,4 +137,38 @@ impl Run<'_> {
             None => format!("it was found killed in the step {}", Step::Verify),
         }
     }
+}
+
+/// Quarantines the first of the two versions that `which` picks of a change, with all its digests but those that the
+/// second one has, too; says what.
+fn quarantine_versions(
+    podman: &Podman,
+    state: &mut StackState,
+    why: &str,
+    changes: &[Change],
+    which: impl Fn(&Change) -> Option<(Version, Option<Version>)>,
+) -> Vec<String> {
+    let all = |version: &Version| -> BTreeSet<String> {
+        // An image that is gone is known by the digest that is on record.
+        let image = registry::here(podman, &version.id).ok().flatten();
+        let of_image = image.iter().flat_map(digests).map(str::to_owned);
+        of_image.chain(version.digest.clone()).collect()
+    };
+    let mut notes = Vec::new();
+    for change in changes {
+        let Some((bad, good)) = which(change) else { continue };
+        let good = good.as_ref().map(all).unwrap_or_default();
+        let also: BTreeSet<String> = all(&bad).difference(&good).cloned().collect();
+        let Some(digest) = bad.digest.clone().or_else(|| also.first().cloned()) else { continue };
+        notes.push(format!("quarantined {} {digest}", change.reference));
+        let bad = Quarantined {
+            digest,
+            at: timestamp(SystemTime::now()),
+            reason: why.chars().take(REASON).collect(),
+            also,
+        };
+        let before = state.quarantine.remove(&change.reference);
+        state.quarantine.insert(change.reference.clone(), bad.after(before, &good));
+    }
+    notes
 }

@@ -1,6 +1,5 @@
 //! `stackctl update`, `rollback` and `quarantine`.
 
-use super::change::{Change, Pin};
 use super::error::UpdateError;
 use super::run::{Goal, Run};
 use super::settle::settle_before;
@@ -14,40 +13,31 @@ use crate::stack::{Context, StackError, StackState, Transaction};
 /// # Errors
 /// It failed; the error says what runs now.
 pub fn update(context: &Context, stack: &StackName) -> Result<(), Error> {
-    settle(context, stack)?;
+    settle(context, stack, "updated")?;
     Run::begin(context, stack, "update", Goal::Newest)?.begin_steps()
 }
 
-/// Goes back to a pinned set of images: the `to`th that is not the current one, counted from the newest.
+/// Goes back to the `number`th good set of images before what runs.
 ///
 /// # Errors
 /// There is no such set, or it failed; the error says what runs now.
-pub fn rollback(context: &Context, stack: &StackName, to: usize) -> Result<(), Error> {
-    settle(context, stack)?;
-    let state = StackState::load_if_any(&context.dirs, stack).map_err(StackError::from)?;
-    let pins = state.map(|state| state.pins).unwrap_or_default();
-    let there = pins.len().saturating_sub(1);
-    let pin = pins.into_iter().nth(to).filter(|_| to > 0);
-    let pin = pin.ok_or_else(|| UpdateError::NoPin { stack: stack.clone(), wanted: to, there })?;
-    Run::begin(context, stack, "rollback", Goal::Pinned(changes(pin)))?.begin_steps()
+pub fn rollback(context: &Context, stack: &StackName, number: usize) -> Result<(), Error> {
+    settle(context, stack, "rolled back")?;
+    Run::begin(context, stack, "rollback", Goal::Set(number))?.begin_steps()
 }
 
-fn settle(context: &Context, stack: &StackName) -> Result<(), UpdateError> {
-    settle_before(context, stack)
-        .map_err(|error| UpdateError::NothingChanged { stack: stack.clone(), source: Box::new(error) })
-}
-
-fn changes(pin: Pin) -> Vec<Change> {
-    pin.images
-        .into_iter()
-        .map(|(reference, pinned)| Change {
-            reference,
-            tag: pinned.tag,
-            services: Vec::new(),
-            old: None,
-            new: Some(pinned.image),
-        })
-        .collect()
+fn settle(context: &Context, stack: &StackName, verb: &'static str) -> Result<(), Error> {
+    let settled = settle_before(context, stack).map_err(|source| {
+        let source = Box::new(source);
+        UpdateError::NothingChanged { stack: stack.clone(), verb, source }
+    })?;
+    match settled {
+        // No container was started from what was fetched then; this update fetches it anew.
+        None | Some(Ok(())) => Ok(()),
+        Some(Err(Error::Update(error))) if matches!(*error, UpdateError::PutBack { .. }) => Ok(()),
+        // It is a failed one, and not the silent beginning of the next.
+        Some(Err(error)) => Err(error),
+    }
 }
 
 /// What is quarantined of a stack, one line each.

@@ -4,6 +4,7 @@ mod classify;
 mod report;
 mod run;
 mod table;
+mod written;
 
 pub use classify::{Verdict, classify};
 pub use report::{Report, StackReport, path};

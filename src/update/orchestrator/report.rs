@@ -94,7 +94,8 @@ impl Report {
             parts.push(format!("{} inventory files cannot be read", self.broken.len()));
         }
         let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
-        format!("{} stacks: {parts}", self.stacks.len())
+        let stacks = if self.stacks.len() == 1 { "stack" } else { "stacks" };
+        format!("{} {stacks}: {parts}", self.stacks.len())
     }
 
     /// The whole report as text.
@@ -200,5 +201,6 @@ mod tests {
     fn the_headline_counts() {
         let text = report(&[Verdict::Updated, Verdict::Updated, Verdict::RolledBack]).headline();
         assert_eq!(text, "3 stacks: 2 updated, 1 rolled back");
+        assert_eq!(report(&[Verdict::Updated]).headline(), "1 stack: 1 updated");
     }
 }

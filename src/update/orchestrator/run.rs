@@ -8,13 +8,14 @@ use std::time::{Duration, Instant, SystemTime};
 use super::classify::{Verdict, classify};
 use super::report::{Report, StackReport};
 use super::table::Table;
+use super::written::Written;
 use crate::document::Document;
 use crate::error::{Error, chain};
 use crate::inventory::{Entry, Inventory};
 use crate::lock::Alone;
 use crate::names::{StackName, UnitName};
 use crate::progress::Progress;
-use crate::records::{self, timestamp};
+use crate::records::{open_ones, timestamp};
 use crate::render::update_bound;
 use crate::stack::{Context, StackError};
 use crate::systemd::jobs::{JobEvent, JobOutcome, JobRequest, Jobs};
@@ -47,9 +48,10 @@ pub fn run(context: &Context, options: &Options) -> Result<Report, Error> {
     }
     let concurrency = options.concurrency.unwrap_or(context.host.update_concurrency);
     let mut work = Work::new(options, &inventory);
-    work.follow(context, concurrency, &begin)?;
+    let before = Written::look(&context.dirs);
+    work.follow(context, concurrency, &before)?;
     let interrupted = work.is_cut_short();
-    let report = Report {
+    Ok(Report {
         version: Report::VERSION,
         started: begin,
         finished: timestamp(SystemTime::now()),
@@ -61,12 +63,7 @@ pub fn run(context: &Context, options: &Options) -> Result<Report, Error> {
             BTreeMap::new()
         },
         stacks: work.done,
-    };
-    // A run over some stacks is not the host's last one.
-    if options.stacks.is_empty() {
-        report.store(&super::report::path(&context.dirs))?;
-    }
-    Ok(report)
+    })
 }
 
 /// What is to be done, and what is.
@@ -104,7 +101,12 @@ impl Work {
         work
     }
 
-    fn follow(&mut self, context: &Context, concurrency: NonZeroUsize, begin: &str) -> Result<(), Error> {
+    fn follow(
+        &mut self,
+        context: &Context,
+        concurrency: NonZeroUsize,
+        before: &Written,
+    ) -> Result<(), Error> {
         let mut manager = context.manager().map_err(StackError::from)?;
         let requests: Vec<JobRequest> = self
             .waiting
@@ -126,19 +128,25 @@ impl Work {
                     }
                 }
                 JobEvent::Status { .. } => {}
-                JobEvent::Over { unit, outcome } => self.over(context, &unit, &outcome, begin),
+                JobEvent::Over { unit, outcome } => self.over(context, &unit, &outcome, before),
             }
             self.show();
         }
         Ok(())
     }
 
-    fn over(&mut self, context: &Context, unit: &UnitName, outcome: &JobOutcome, begin: &str) {
+    fn over(&mut self, context: &Context, unit: &UnitName, outcome: &JobOutcome, before: &Written) {
         let Some(stack) = self.waiting.remove(unit) else { return };
         let since = self.running.remove(&stack);
-        let record = records::newest(&context.dirs, &stack, &["update"])
-            .filter(|record| record.started.as_str() >= begin);
-        let (verdict, message) = classify(outcome, record.as_ref());
+        let record = before.since(&context.dirs, &stack);
+        let (verdict, mut message) = classify(outcome, record.as_ref());
+        // What kept it from writing one.
+        if record.is_none()
+            && verdict.is_failure()
+            && let Err(damaged) = open_ones(&context.dirs, &stack, crate::update::VERBS)
+        {
+            message = format!("{message}: {}", chain(&damaged));
+        }
         // Where it is shown the stack is named already.
         let message = message.strip_prefix(&format!("stack {stack}: ")).map(str::to_owned).unwrap_or(message);
         let next = match verdict {

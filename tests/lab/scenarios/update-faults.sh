@@ -34,7 +34,7 @@ refused 76 'update.before'
 
 step 'what the commands are told'
 entry '.update.before = [["sh", "-c", "env | grep ^STACKWARDEN_ | sort >~/before"]]
-    | .update.on_rollback = [["sh", "-c", "env | grep ^STACKWARDEN_ | sort >~/after; pwd >>~/after"]]'
+    | .update.on_rollback = [["sh", "-c", "env | grep ^STACKWARDEN_ | sort >~/after; pwd >>~/after; podman ps --quiet >>~/after"]]'
 v1=$(digest_of app)
 bad=$(image app:1 v2 health=bad)
 assert_exit 81 user stackctl update app
@@ -45,13 +45,16 @@ STACKWARDEN_PROJECT=app
 STACKWARDEN_SERVICES=web
 STACKWARDEN_STACK=app"
 assert_eq "$(user cat after)" "$(user cat before | sed 's/HOOK=before/HOOK=on_rollback/')
-/home/me/app"
+/home/me/app" 'what a command is told, while nothing of the stack runs'
 
 step 'a failing command after a rollback is a rollback that failed'
 entry '.update.before = [] | .update.on_rollback = [["sh", "-c", "echo no dump to restore >&2; exit 1"]]'
 image app:1 v3 health=bad >/dev/null
 assert_exit 82 user stackctl update app
 assert_contains "$OUT" 'no dump to restore'
+assert_contains "$OUT" 'stay stopped'
+container_is "$web" exited || fail 'what cannot work with the data was started'
+assert_exit 0 user stackctl restart app
 assert_eq "$(marker_of app)" v1
 entry '.update.on_rollback = []'
 image app:1 v4 health=ok >/dev/null
@@ -93,5 +96,32 @@ image app:1 v4 health=ok >/dev/null
 
 step 'then it goes on'
 assert_exit 0 user stackctl update app
+assert_eq "$(marker_of app)" v4
+assert_settled app
+
+step 'a version that cannot be remembered is given up, and the way back needs no memory'
+states() { user chmod "$1" .local/state/stackwarden/stacks; } # MODE
+image app:1 v6 health=ok >/dev/null
+states 500
+assert_exit 81 user stackctl update app
+states 700
+assert_contains "$OUT" 'stackwarden/stacks'
+assert_eq "$(marker_of app)" v4
+assert_settled app
+
+step 'killed at work, and stopped by the operator: it stays stopped until it is started'
+image app:1 v7 health=bad >/dev/null
+assert_exit 137 user env STACKWARDEN_KILL_AT=verify stackctl update app
+userctl stop app.service
+assert_exit 0 user stackctl update app
+assert_contains "$OUT" 'the operator has stopped it'
+container_is "$web" exited || fail 'an update has started it'
+userctl start app.service
+assert_eq "$(marker_of app)" v4
+
+step 'a failure that comes to light after a kill is one'
+image app:1 v8 health=bad >/dev/null
+assert_exit 137 user env STACKWARDEN_KILL_AT=verify stackctl update app
+assert_exit 81 user stackctl update app
 assert_eq "$(marker_of app)" v4
 assert_settled app

@@ -48,7 +48,7 @@ assert_eq "$(columns)" 'picture|title'
 assert_eq "$(database 'SELECT * FROM picture')" summer
 health_is "$(container_of photos web)" healthy || fail 'the old version does not work with the data'
 assert_settled photos "$REGISTRY/app:1"
-assert_json "$(last_record photos update)" '.outcome.code == 81 and [.steps[-4:][].name] == ["restore", "reapply", "on-rollback", "reverify"]'
+assert_json "$(last_record photos update)" '.outcome.code == 81 and [.steps[-4:][].name] == ["restore", "on-rollback", "reapply", "reverify"]'
 assert_eq "$(user stat -c %a .local/state/dumps/photos-photos.dump)" 600 'mode of the dump'
 
 step 'a database that cannot be saved is not updated'
