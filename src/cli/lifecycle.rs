@@ -73,6 +73,22 @@ pub enum Verb {
     },
 }
 
+impl Verb {
+    /// The stack that it is about, if it is about one.
+    pub fn stack(&self) -> Option<&StackName> {
+        match self {
+            Self::Preflight { stack }
+            | Self::Apply { stack }
+            | Self::Verify { stack, .. }
+            | Self::Stop { stack }
+            | Self::Restart { stack }
+            | Self::Compose { stack, .. } => Some(stack),
+            Self::Status { .. } => None,
+            Self::History { stack, .. } => stack.as_ref(),
+        }
+    }
+}
+
 pub fn work(verb: Verb) -> Result<Code, Error> {
     match verb {
         Verb::Preflight { stack } => {

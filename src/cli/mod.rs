@@ -22,9 +22,14 @@ use nix::sys::stat::{Mode, umask};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::journal;
+use crate::names::StackName;
 
-/// Runs a program: parses its command line, does its work, prints an error once, and ends with its code.
-fn run<A: Parser>(work: impl FnOnce(A) -> Result<Code, Error>) -> ExitCode {
+/// Runs a program: parses its command line, does its work, prints an error once, under the stack that it is about if
+/// there is one, and ends with its code.
+fn run<A: Parser>(
+    stack: impl FnOnce(&A) -> Option<&StackName>,
+    work: impl FnOnce(A) -> Result<Code, Error>,
+) -> ExitCode {
     let arguments = match A::try_parse() {
         Ok(arguments) => arguments,
         Err(usage) => {
@@ -40,11 +45,18 @@ fn run<A: Parser>(work: impl FnOnce(A) -> Result<Code, Error>) -> ExitCode {
     let given = umask(Mode::empty());
     umask(given & !Mode::S_IRWXU);
     journal::start();
+    let stack = stack(&arguments).cloned();
     match work(arguments).and_then(|code| output::said().map(|()| code)) {
         Ok(code) => code.into(),
         Err(error) => {
             let code = error.code();
-            tracing::error!(MESSAGE_ID = journal::FAILED, EXIT_CODE = code.number(), "{}", error.line());
+            tracing::error!(
+                MESSAGE_ID = journal::FAILED,
+                EXIT_CODE = code.number(),
+                STACKWARDEN_STACK = stack.as_ref().map(StackName::as_str),
+                "{}",
+                error.line()
+            );
             code.into()
         }
     }

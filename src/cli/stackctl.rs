@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use super::{declare, inspect, lifecycle, monitor, packaging, updates};
 use crate::error::Error;
 use crate::exit::{Code, table};
+use crate::names::StackName;
 
 #[derive(Parser)]
 #[command(name = "stackctl", version, about = "Declare, start, stop and repair Compose stacks under systemd user units", after_help = table())]
@@ -40,7 +41,16 @@ pub fn command() -> clap::Command {
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
-    super::run(work)
+    super::run(stack, work)
+}
+
+/// The stack that a verb is about, for its error in the journal.
+fn stack(arguments: &Arguments) -> Option<&StackName> {
+    match &arguments.verb {
+        Verb::Lifecycle(verb) => verb.stack(),
+        Verb::Updates(verb) => Some(verb.stack()),
+        Verb::Inspect(_) | Verb::Declare(_) | Verb::Packaging(_) | Verb::Monitor(_) => None,
+    }
 }
 
 fn work(arguments: Arguments) -> Result<Code, Error> {

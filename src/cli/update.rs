@@ -47,7 +47,7 @@ pub fn command() -> clap::Command {
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
-    super::run(work)
+    super::run(|_| None, work)
 }
 
 fn work(arguments: Arguments) -> Result<Code, Error> {

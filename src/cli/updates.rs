@@ -40,6 +40,17 @@ pub enum Verb {
     },
 }
 
+impl Verb {
+    /// The stack that it is about.
+    pub fn stack(&self) -> &StackName {
+        match self {
+            Self::Update { stack, .. } | Self::Rollback { stack, .. } | Self::Quarantine { stack, .. } => {
+                stack
+            }
+        }
+    }
+}
+
 pub fn work(verb: Verb) -> Result<Code, Error> {
     match verb {
         Verb::Update { dry_run: true, json, stack } => {

@@ -85,7 +85,7 @@ unit-masked byhand.service $CONTROL/byhand.service" "rm $CONTROL/byhand.service"
 drift 'changed by a drop-in' "systemctl --user set-property linked.service CPUWeight=50" \
     "drop-in-unexpected linked.service $CONTROL/linked.service.d/50-CPUWeight.conf
 reload-pending linked.service $CONTROL/linked.service.d/50-CPUWeight.conf" \
-    "systemctl --user revert linked.service; systemctl --user daemon-reload"
+    "rm -r $CONTROL/linked.service.d; systemctl --user daemon-reload"
 assert_unit byhand.service active
 assert_unit linked.service active
 
