@@ -60,8 +60,8 @@ user podman kill "$db" >/dev/null
 broken 79 stack-down
 assert_exit 0 user stackctl restart shop
 user touch .config/systemd/user/shop.service
-wait_until 10 path_run
-assert_eq "$(findings)" '' 'findings after the restart'
+path_run_without_findings() { assert_json "$(report)" '.trigger == "path" and .findings == []'; }
+wait_until 10 path_run_without_findings
 
 step 'containers-unowned: stopped behind the unit'\''s back'
 assert_exit 0 user stackctl stop shop
