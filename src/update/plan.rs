@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::change::{Change, Version};
 use super::reference::{Source, Tag, source};
 use crate::compose::Model;
-use crate::podman::{Image, Podman};
+use crate::podman::{Container, Image, Podman};
 use crate::stack::StackError;
 use crate::stack::verify::{Observed, observe};
 
@@ -100,6 +100,17 @@ pub fn candidates(
     Ok((candidates, left_out))
 }
 
+/// Which other projects use a tag of these changes, one line each: their next restart takes what was only verified here.
+#[must_use]
+pub fn shared(containers: &[Container], project: &str, changes: &[Change]) -> BTreeSet<String> {
+    let moves = |image: &str| changes.iter().any(|change| change.tag.reference() == image);
+    let line = |one: &Container| {
+        let other = one.project().filter(|other| *other != project && moves(&one.image))?;
+        Some(format!("project {other} uses {}, too, and takes it at its next restart", one.image))
+    };
+    containers.iter().filter_map(line).collect()
+}
+
 /// The references, each with the services that use it and whether they are built: services that share an image change
 /// together.
 fn by_reference(model: &Model) -> BTreeMap<&str, Vec<(&str, bool)>> {
@@ -175,6 +186,23 @@ mod tests {
         assert_eq!(references.get("y"), Some(&vec![("c", true)]));
         assert_eq!(references.get("n"), Some(&vec![("e", true)]));
         assert!(!references.contains_key("z"));
+    }
+
+    #[test]
+    fn who_else_uses_a_tag_is_told() {
+        let Source::Tag(tag) = source("x:1", false, &[]) else { panic!() };
+        let change = Change { reference: "x:1".to_owned(), tag, services: Vec::new(), old: None, new: None };
+        let container = |project: &str, image: &str| -> Container {
+            let labels = json!({"com.docker.compose.project": project});
+            serde_json::from_value(json!({"Id": "c", "Image": image, "Labels": labels})).unwrap()
+        };
+        let (tag, other) = ("docker.io/library/x:1", "docker.io/library/x:2");
+        let seen =
+            [container("own", tag), container("sb", tag), container("sb", tag), container("sc", other)];
+        assert_eq!(
+            shared(&seen, "own", &[change]).into_iter().collect::<Vec<_>>(),
+            ["project sb uses docker.io/library/x:1, too, and takes it at its next restart"]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::error::UpdateError;
 use super::failpoint;
 use super::machine::{End, Known, Next, Seen, Step, next};
 use super::newest::Newest;
-use super::plan::Candidate;
+use super::plan::{Candidate, shared};
 use crate::error::{Error, chain};
 use crate::exit::Code;
 use crate::names::StackName;
@@ -286,6 +286,7 @@ impl<'a> Run<'a> {
         match end {
             End::Updated => {
                 let lines: Vec<String> = self.update.images.iter().map(Change::line).collect();
+                let lines: Vec<String> = lines.into_iter().chain(self.shared()).collect();
                 let done = format!("{verb} and up: {}", lines.join("; "));
                 match cause {
                     None => Ok(done),
@@ -323,6 +324,14 @@ impl<'a> Run<'a> {
                 Err(UpdateError::NotRolledBack { stack, why, left }.into())
             }
         }
+    }
+
+    /// Who else takes what was updated.
+    fn shared(&self) -> BTreeSet<String> {
+        let Some(prepared) = &self.prepared else { return BTreeSet::new() };
+        // It is only told: a podman that does not answer now makes nothing of it fail.
+        let containers = prepared.podman.uninterrupted().compose_containers().unwrap_or_default();
+        shared(&containers, &prepared.project, &self.update.images)
     }
 
     /// The prepared stack; steps after the first have it.

@@ -98,30 +98,3 @@ step 'then it goes on'
 assert_exit 0 user stackctl update app
 assert_eq "$(marker_of app)" v4
 assert_settled app
-
-step 'a version that cannot be remembered is given up, and the way back needs no memory'
-states() { user chmod "$1" .local/state/stackwarden/stacks; } # MODE
-image app:1 v6 health=ok >/dev/null
-states 500
-assert_exit 81 user stackctl update app
-states 700
-assert_contains "$OUT" 'stackwarden/stacks'
-assert_eq "$(marker_of app)" v4
-assert_settled app
-
-step 'killed at work, and stopped by the operator: it stays stopped until it is started'
-image app:1 v7 health=bad >/dev/null
-assert_exit 137 user env STACKWARDEN_KILL_AT=verify stackctl update app
-userctl stop app.service
-assert_exit 0 user stackctl update app
-assert_contains "$OUT" 'the operator has stopped it'
-container_is "$web" exited || fail 'an update has started it'
-userctl start app.service
-assert_eq "$(marker_of app)" v4
-
-step 'a failure that comes to light after a kill is one'
-image app:1 v8 health=bad >/dev/null
-assert_exit 137 user env STACKWARDEN_KILL_AT=verify stackctl update app
-assert_exit 81 user stackctl update app
-assert_eq "$(marker_of app)" v4
-assert_settled app
