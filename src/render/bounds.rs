@@ -42,10 +42,12 @@ pub(crate) fn update_bound(entry: &Entry, host: &Host) -> Duration {
     host.lock_wait.duration() * 2 + (there + way_back(entry) + START_MARGIN) * 2
 }
 
-/// The longest that going back can take: images that were pruned are fetched again.
+/// The longest that going back can take: images that were pruned are fetched again, and before the operator's commands
+/// some services are stopped, and some started.
 pub(super) fn way_back(entry: &Entry) -> Duration {
     let commands = u32::try_from(entry.update.on_rollback.len()).unwrap_or(u32::MAX);
     entry.pull_timeout.duration()
+        + entry.startup_timeout.duration() * 2 * commands.min(1)
         + entry.startup_timeout.duration()
         + entry.verify.timeout.duration()
         + entry.update.hook_timeout.duration() * commands
