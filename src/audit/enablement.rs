@@ -54,6 +54,13 @@ pub(super) fn judge(
         if let Some(found) = wrong_link(&path, masked) {
             return Some(finding(broken(), &path, found, seen.declared.repair_command()));
         }
+        if let Err(error) = fs::symlink_metadata(&path)
+            && error.kind() == std::io::ErrorKind::PermissionDenied
+        {
+            let next = format!("namei -l {}", typed(&path));
+            let unknown = Finding::unknown(Check::UnitNotEnabled, State::OnDisk);
+            return Some(finding(unknown, &path, error.to_string(), next));
+        }
         let directory = link.parent()?;
         if let Some(error) =
             world.search_path.wants_unchecked().iter().find(|error| error.path.ends_with(directory))
@@ -101,6 +108,8 @@ pub(super) fn judge(
 fn wrong_link(path: &Path, masked: bool) -> Option<String> {
     match fs::read_link(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some("no link".to_owned()),
+        // Nobody can tell what it is.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => None,
         Err(_) => Some("something that is not a link".to_owned()),
         Ok(target) => match FileEnd::of(path) {
             FileEnd::Missing | FileEnd::Loop => {
