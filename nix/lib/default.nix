@@ -55,7 +55,8 @@ let
       ++ (if entry.verify.mode == "gate" then [ entry.verify.timeout ] else [ ])
     );
 
-  # The longest that going back can take: images that were pruned are fetched again.
+  # The longest that going back can take: images that were pruned are fetched again, and before the operator's commands
+  # some services are stopped, and some started.
   wayBack =
     entry:
     [
@@ -64,6 +65,15 @@ let
       entry.verify.timeout
       startMargin
     ]
+    ++ (
+      if (entry.update.on_rollback or [ ]) == [ ] then
+        [ ]
+      else
+        [
+          entry.startup_timeout
+          entry.startup_timeout
+        ]
+    )
     ++ hooks entry (entry.update.on_rollback or [ ]);
   hooks = entry: commands: genList (_: entry.update.hook_timeout or hookTimeout) (length commands);
 

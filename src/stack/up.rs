@@ -29,7 +29,7 @@ pub fn up(
     let started = prepared.compose.act(
         Some(overlay),
         "start",
-        ["up", "--detach", "--remove-orphans"].iter().chain(options(prepared, images)),
+        ["up", "--detach", "--remove-orphans"].iter().chain(options(prepared, images)?),
         timeout,
         |line| {
             if heard(&mut standing, line) {
@@ -80,23 +80,24 @@ fn heard(standing: &mut Vec<Standing>, line: &str) -> bool {
 
 /// What is missing was fetched before, so nothing is pulled here: with `pull_policy: always` a plain restart would
 /// take what the registry has just then, unverified.
-fn options(prepared: &Prepared, images: &BTreeMap<String, String>) -> &'static [&'static str] {
+fn options(
+    prepared: &Prepared,
+    images: &BTreeMap<String, String>,
+) -> Result<&'static [&'static str], StackError> {
     match prepared.compose.kind() {
         // Otherwise the overlay sets the policy of each service.
-        ProviderKind::DockerCompose if prepared.model.pulls_by_policy => &[],
-        ProviderKind::DockerCompose => &["--pull", "never"],
-        // It does not notice that a tag has moved (1.3).
+        ProviderKind::DockerCompose if prepared.model.pulls_by_policy => Ok(&[]),
+        ProviderKind::DockerCompose => Ok(&["--pull", "never"]),
+        // It does not notice that a tag has moved (1.3). The containers are those of now: an update that goes back was
+        // prepared before it went there.
         ProviderKind::PodmanCompose => {
-            let own = prepared
-                .containers
-                .iter()
-                .filter(|one| one.project() == Some(prepared.project.as_str()) && one.is_of_a_service());
-            let moved = own.into_iter().any(|one| {
+            let own = prepared.podman.project_containers(&prepared.project)?;
+            let moved = own.iter().filter(|one| one.is_of_a_service()).any(|one| {
                 let service = one.service().and_then(|service| prepared.model.services.get(service));
                 let image = service.and_then(|service| images.get(service.image.as_ref()?));
                 image.is_some_and(|id| !same_image(id, &one.image_id))
             });
-            if moved { &["--force-recreate"] } else { &[] }
+            Ok(if moved { &["--force-recreate"] } else { &[] })
         }
     }
 }

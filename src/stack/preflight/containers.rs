@@ -28,8 +28,14 @@ pub(super) fn check(
         }
     }
     // With another project name compose would make a second copy beside the first, on the same host paths and ports.
+    // podman-compose (1.3) replaces our label, so that only what was saved tells.
+    let former = StackState::load_if_any(&context.dirs, stack).ok().flatten().map(|state| state.project);
     let elsewhere = |one: &&Container| {
-        let ours = matches!(one.owner(), Owner::Unit(unit) if unit == stack.service().as_str());
+        let labelled = matches!(one.owner(), Owner::Unit(unit) if unit == stack.service().as_str());
+        let ours = labelled
+            || (former.is_some()
+                && one.project() == former.as_deref()
+                && !matches!(one.owner(), Owner::Unit(_)));
         ours && one.is_running() && one.project() != Some(project)
     };
     for container in containers.iter().filter(elsewhere) {
