@@ -1,8 +1,5 @@
 //! dependency-unexpected: what links beside a unit make it depend on others?
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-
 use super::check::Check;
 use super::declaration::Declaration;
 use super::finding::{Finding, State, Verdicts, typed};
@@ -18,29 +15,25 @@ pub(super) fn judge(
     verdicts: &mut Verdicts,
 ) {
     // A declared unit may be enabled by another declared one.
-    let declared: BTreeSet<PathBuf> = declaration
-        .units
-        .values()
-        .flat_map(|unit| &unit.sealed.enabled_by)
-        .map(|link| dirs.owner().join(link))
-        .collect();
+    let is_declared = |link: &DependencyLink| {
+        let enabling = declaration.units.get(&link.on).map_or(&[][..], |unit| &unit.sealed.enabled_by);
+        enabling.iter().any(|declared| dirs.owner().join(declared) == link.path)
+    };
     let of_distribution = |link: &DependencyLink| {
         let directory = link.path.parent();
         link.scope == DropInScope::Type
             && directory.is_some_and(|directory| world.kind_of(dirs, directory) == DirectoryKind::Usr)
     };
-    let unexpected = seen
-        .resolution
-        .dependencies
-        .iter()
-        .filter(|link| !declared.contains(&link.path) && !of_distribution(link))
-        .map(|link| {
-            Finding::broken(Check::DependencyUnexpected, State::OnDisk)
-                .about(&seen.name, seen.declared.stack.as_ref())
-                .at(&link.path)
-                .expected("no dependency but the declared ones", what(seen, link))
-                .next(format!("rm {}", typed(&link.path)))
-        });
+    let unexpected =
+        seen.resolution.dependencies.iter().filter(|link| !is_declared(link) && !of_distribution(link)).map(
+            |link| {
+                Finding::broken(Check::DependencyUnexpected, State::OnDisk)
+                    .about(&seen.name, seen.declared.stack.as_ref())
+                    .at(&link.path)
+                    .expected("no dependency but the declared ones", what(seen, link))
+                    .next(format!("rm {}", typed(&link.path)))
+            },
+        );
     let unreadable = seen.resolution.dependency_directories.iter().filter_map(|directory| {
         let error = directory.listing.error()?;
         Some(

@@ -1,5 +1,6 @@
 //! unit-not-enabled, orphan-unit, watcher-dead: is what must start by itself set to start, and nothing else?
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use fs_err as fs;
@@ -12,11 +13,14 @@ use crate::dirs::Dirs;
 use crate::names::UnitName;
 use crate::render;
 use crate::seal::Seal;
-use crate::systemd::search_path::{DiskState, FileEnd, NotFound};
+use crate::systemd::search_path::{DiskState, FileEnd, NotFound, Resolution};
 use crate::systemd::words::ActiveState;
 
+/// The units that have links to others, resolved: all stacks are started by the same one, with a link for each.
+pub(super) type Targets = BTreeMap<UnitName, Resolution>;
+
 /// The links that enable one unit.
-pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, targets: &mut Targets, verdicts: &mut Verdicts) {
     if seen.declared.sealed_as_template || seen.declared.sealed.enabled_by.is_empty() {
         return;
     }
@@ -63,7 +67,7 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
             ));
         }
         let target = UnitName::parse(directory.file_stem()?.to_str()?).ok()?;
-        let resolution = world.search_path.resolve(&target);
+        let resolution = targets.entry(target.clone()).or_insert_with(|| world.search_path.resolve(&target));
         let next = match resolution.state {
             DiskState::Loaded | DiskState::LoadedWithoutFile | DiskState::NotFound(NotFound::NoCopy) => {
                 return None;

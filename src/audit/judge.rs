@@ -32,12 +32,13 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
     declaration.judge(dirs, verdicts);
     fragment::directories(world, verdicts);
     let context = Context::new(dirs, &world.answers.manager.version);
+    let mut targets = enablement::Targets::new();
     for seen in world.units.values() {
         units::judge(seen, dirs, verdicts);
         fragment::judge(seen, world, dirs, verdicts);
         drop_ins::judge(seen, world, dirs, verdicts);
         dependencies::judge(seen, declaration, world, dirs, verdicts);
-        enablement::judge(seen, world, dirs, verdicts);
+        enablement::judge(seen, world, dirs, &mut targets, verdicts);
         judgement.pending.extend(definition::judge(seen, world, dirs, &context, verdicts));
     }
     for seen in world.observed.values() {
