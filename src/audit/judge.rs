@@ -9,7 +9,6 @@ use super::{
     containers, dependencies, drop_ins, enablement, fragment, host, inputs, observed, secrets, units, updates,
 };
 use crate::dirs::Dirs;
-use crate::systemd::settings::specifier::Context;
 
 /// What the judges say of one observation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +30,6 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
     let verdicts = &mut judgement.verdicts;
     declaration.judge(dirs, verdicts);
     fragment::directories(world, verdicts);
-    let context = Context::new(dirs, &world.answers.manager.version);
     let mut targets = enablement::Targets::new();
     for seen in world.units.values() {
         units::judge(seen, dirs, verdicts);
@@ -39,7 +37,7 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
         drop_ins::judge(seen, world, dirs, verdicts);
         dependencies::judge(seen, declaration, world, dirs, verdicts);
         enablement::judge(seen, world, dirs, &mut targets, verdicts);
-        judgement.pending.extend(definition::judge(seen, world, dirs, &context, verdicts));
+        judgement.pending.extend(definition::judge(seen, world, dirs, verdicts));
     }
     for seen in world.observed.values() {
         let (state, now) = (&world.answers.manager, world.answers.now);

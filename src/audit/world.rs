@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use fs_err as fs;
 
 use super::declaration::{Declaration, DeclaredUnit};
+use super::definition;
 use super::observed::{self, SeenObserved};
 use super::running::Stacks;
 use crate::digest::Sha256;
@@ -25,9 +26,9 @@ use crate::systemd::linger::lingers;
 use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState, UnitList};
 use crate::systemd::manager::Manager;
 use crate::systemd::search_path::{
-    DirectoryKind, DiskState, DropIn, NotFound, Resolution, SearchPath, kind_of_directory,
+    DependencyKind, DirectoryKind, DiskState, DropIn, NotFound, Resolution, SearchPath, kind_of_directory,
 };
-use crate::systemd::settings::compare::{Declared, referenced_units};
+use crate::systemd::settings::compare::{Declared, Difference, referenced_units};
 use crate::systemd::settings::specifier::Context;
 use crate::systemd::words::{ActiveState, LoadState};
 use crate::update::orchestrator::{Report, path};
@@ -94,11 +95,31 @@ pub struct Seen {
     pub resolution: Resolution,
     /// What lies in the owner directory under the name of its file.
     pub owned: Owned,
-    /// What the manager has of it; none for a template, which cannot be loaded itself.
+    /// What the manager has of it; none for a template, which cannot be loaded itself. Of its settings only what is
+    /// looked at once they are compared.
     pub loaded: Option<Result<LoadedUnit, BusError>>,
+    /// Which of its settings are loaded otherwise than they are declared.
+    pub differences: Vec<Difference>,
     /// Whether the manager had it in memory before it was asked.
     pub in_memory: bool,
 }
+
+/// The unit search path on disk, and how the declared units resolve along it.
+struct Disk {
+    search_path: SearchPath,
+    resolutions: BTreeMap<UnitName, Resolution>,
+}
+
+impl Disk {
+    fn look(state: &ManagerState, declared: &BTreeMap<UnitName, DeclaredUnit>) -> Self {
+        let search_path = SearchPath::scan(state.unit_path.iter().cloned());
+        let resolutions = declared.keys().map(|name| (name.clone(), search_path.resolve(name))).collect();
+        Self { search_path, resolutions }
+    }
+}
+
+/// Which settings of loaded units are not as they are declared.
+type Differences = BTreeMap<UnitName, Vec<Difference>>;
 
 /// What lies in the owner directory under a unit's name.
 #[derive(Debug)]
@@ -129,11 +150,18 @@ impl World {
         let state = manager.state()?;
         let listed = manager.loaded_units()?;
         let declared = with_instances(declaration, &listed);
-        let search_path = SearchPath::scan(state.unit_path.iter().cloned());
-        let asked = declared.iter().filter(|(name, unit)| is_asked(name, unit, &listed, &search_path));
+        let disk = Disk::look(&state, &declared);
+        let asked = disk.resolutions.iter().filter(|(name, resolution)| {
+            declared.get(*name).is_some_and(|unit| is_asked(name, unit, &listed, resolution))
+        });
         let mut names: Vec<UnitName> = asked.map(|(name, _)| name.clone()).collect();
-        names.extend(without_file(&declared, &listed, &search_path));
-        let loaded = manager.observe(&names, Detail::Settings);
+        names.extend(without_file(&declared, &listed, &disk.search_path));
+        let context = Context::new(dirs, &state.version);
+        let aliases = aliases(&context, &declared, manager);
+        let mut differences = Differences::new();
+        let loaded = manager.observe_each(&names, Detail::Settings, |name, unit| {
+            reduced(name, unit, &declared, &disk, &context, &aliases, &mut differences)
+        });
         // A manager that is gone by now says nothing about any unit; the few that it still told of are no verdict.
         if let Some(error) =
             loaded.values().filter_map(|unit| unit.as_ref().err()).find(|e| e.code() == Code::Unreachable)
@@ -142,7 +170,7 @@ impl World {
         }
         let answers = Answers {
             loaded,
-            aliases: aliases(dirs, &declared, &state, manager),
+            aliases,
             manager: state,
             listed,
             lingering: lingers(&dirs.user),
@@ -150,7 +178,7 @@ impl World {
         };
         // What podman said was before what the manager says now: whose stack was worked on between is not judged.
         stacks.look_again(dirs);
-        let mut world = Self::assemble_along(search_path, dirs, declared, answers, stacks);
+        let mut world = Self::put_together(disk, differences, dirs, declared, answers, stacks);
         let Answers { manager: state, listed, .. } = &world.answers;
         world.observed =
             observed::look(dirs, &declaration.observed, &world.search_path, manager, state, listed);
@@ -193,29 +221,41 @@ impl World {
     pub fn assemble(
         dirs: &Dirs,
         declared: BTreeMap<UnitName, DeclaredUnit>,
-        answers: Answers,
+        mut answers: Answers,
         stacks: Stacks,
     ) -> Self {
-        let search_path = SearchPath::scan(answers.manager.unit_path.iter().cloned());
-        Self::assemble_along(search_path, dirs, declared, answers, stacks)
+        let disk = Disk::look(&answers.manager, &declared);
+        let context = Context::new(dirs, &answers.manager.version);
+        let mut differences = Differences::new();
+        let reduce = |(name, unit): (UnitName, Result<LoadedUnit, BusError>)| {
+            let unit = unit.map(|unit| {
+                reduced(&name, unit, &declared, &disk, &context, &answers.aliases, &mut differences)
+            });
+            (name, unit)
+        };
+        answers.loaded = std::mem::take(&mut answers.loaded).into_iter().map(reduce).collect();
+        Self::put_together(disk, differences, dirs, declared, answers, stacks)
     }
 
-    fn assemble_along(
-        search_path: SearchPath,
+    fn put_together(
+        disk: Disk,
+        mut differences: Differences,
         dirs: &Dirs,
         declared: BTreeMap<UnitName, DeclaredUnit>,
         mut answers: Answers,
         stacks: Stacks,
     ) -> Self {
+        let Disk { search_path, mut resolutions } = disk;
         let marked = marked::on_disk(dirs, |name| !declared.contains_key(name));
         let units: BTreeMap<UnitName, Seen> = declared
             .into_iter()
             .map(|(name, declared)| {
                 let template = if declared.sealed_as_template { name.template() } else { None };
                 let seen = Seen {
-                    resolution: search_path.resolve(&name),
+                    resolution: resolutions.remove(&name).unwrap_or_else(|| search_path.resolve(&name)),
                     owned: Owned::look(&dirs.owner().join(template.as_ref().unwrap_or(&name).as_str())),
                     loaded: answers.loaded.remove(&name),
+                    differences: differences.remove(&name).unwrap_or_default(),
                     in_memory: answers.listed.units.contains_key(&name),
                     name: name.clone(),
                     declared,
@@ -239,9 +279,27 @@ impl World {
 /// very question, and forget again: what it would say is what the disk says. It alone knows whether it can read a text
 /// that is not all ours, and how the watchers fare. (Each such question takes milliseconds, and more with each link in
 /// the search path, since `UnitFileState` walks them all.)
-fn is_asked(name: &UnitName, unit: &DeclaredUnit, listed: &UnitList, search_path: &SearchPath) -> bool {
-    let is_changed = || search_path.resolve(name).drop_ins.iter().any(DropIn::is_effective);
+fn is_asked(name: &UnitName, unit: &DeclaredUnit, listed: &UnitList, resolution: &Resolution) -> bool {
+    let is_changed = || resolution.drop_ins.iter().any(DropIn::is_effective);
     !name.is_template() && (listed.units.contains_key(name) || unit.stack.is_none() || is_changed())
+}
+
+/// Compares a declared unit's settings as soon as it is read, and lets go of them.
+fn reduced(
+    name: &UnitName,
+    mut unit: LoadedUnit,
+    declared: &BTreeMap<UnitName, DeclaredUnit>,
+    disk: &Disk,
+    context: &Context,
+    aliases: &BTreeMap<UnitName, UnitName>,
+    differences: &mut Differences,
+) -> LoadedUnit {
+    if let (Some(declared), Some(resolution)) = (declared.get(name), disk.resolutions.get(name)) {
+        let found = definition::settings(name, declared, resolution, &unit, context, aliases);
+        differences.insert(name.clone(), found);
+        unit.properties.retain(|property, _| DependencyKind::of_property(property).is_some());
+    }
+    unit
 }
 
 /// The units in memory whose files are gone: one of ours among them can only be told by what is loaded of it.
@@ -315,16 +373,14 @@ impl Owned {
 
 /// Asks for the real names of the units that declared units refer to. One that cannot be asked keeps its name.
 fn aliases(
-    dirs: &Dirs,
+    context: &Context,
     declared: &BTreeMap<UnitName, DeclaredUnit>,
-    state: &ManagerState,
     manager: &Manager,
 ) -> BTreeMap<UnitName, UnitName> {
-    let context = Context::new(dirs, &state.version);
     let mut referenced = BTreeSet::new();
     for (name, unit) in declared {
         let settings: Vec<Declared<'_>> = unit.sealed.settings.iter().map(Setting::as_declared).collect();
-        referenced.extend(referenced_units(name, &settings, &context));
+        referenced.extend(referenced_units(name, &settings, context));
     }
     // Ours have one name each, instances too.
     let is_ours = |name: &UnitName| {

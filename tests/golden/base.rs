@@ -44,7 +44,7 @@ pub fn hold() {
     .unwrap();
     world.answers.lingering = Ok(true);
     if again {
-        let says = manager::record(&declaration, &world).to_string();
+        let says = manager::record(&declaration, &world, &client).to_string();
         let says: Value =
             serde_json::from_str(&says.replace(real.dir().to_str().unwrap(), "@root@")).unwrap();
         case::write_json(&case::base().join("manager.json"), &says);
