@@ -5,7 +5,7 @@ mod needs;
 mod time;
 mod types;
 
-pub use ask::{Podman, PodmanError};
+pub use ask::{Podman, PodmanError, ping};
 pub use needs::{HELPERS, OLDEST, is_older};
 pub use time::parse_time;
 pub use types::{Container, Image, Inspected, Mount, Owner, PROJECT_LABEL, SERVICE_LABEL, State, Volume};

@@ -82,7 +82,10 @@ pub(crate) fn bring_up<'a>(
     progress.show("compose up");
     let containers = up(prepared, &overlay, progress)?;
     state.applied = Some(Applied::of(prepared, &containers, &transaction.id()));
-    state.store(&StackState::path(&context.dirs, &stack))?;
+    state.store(&StackState::path(&context.dirs, &stack)).map_err(|source| {
+        let containers = containers.iter().map(Container::name).collect::<Vec<_>>().join(", ");
+        StackError::UpUnwritten { stack: stack.clone(), containers, source }
+    })?;
     Ok(containers)
 }
 
