@@ -98,3 +98,55 @@ for _ in 1 2; do
 done
 user sed -i s/bad:1/ok:1/ one/compose.yml
 assert_exit 0 user stackctl apply one
+
+step 'what a container says is told without the values of env files, however they are written there'
+put one/one.env 600 <<'END'
+DSN="postgres://app:pa\$\$w0rdSecret\"q@db/x"
+PW="huntertwo22"
+END
+for place in one/one.env none; do
+    user rm -f watched
+    # shellcheck disable=SC2016  # for the inner shell, and for compose
+    user sh -c 'while [ ! -e watched ]; do grep -l "w[0]rdSecret" /proc/[0-9]*/cmdline; done >seen 2>/dev/null' &
+    watch=$!
+    # shellcheck disable=SC2016  # for compose
+    dsn='environment: {DSN: "${DSN}"}'
+    options=(--env-file one/one.env)
+    if [ "$place" = none ]; then
+        dsn='env_file: [one.env]' options=()
+        assert_exit 0 user stackctl remove one
+    fi
+    # shellcheck disable=SC2016  # for the container
+    check='echo "cannot connect to $$DSN" >&2; exit 1'
+    put_one "{image: '$REGISTRY/app:1', $dsn, healthcheck: {test: [CMD-SHELL, '$check'], interval: 1s, retries: 1}}"
+    assert_exit 0 user stackctl add one --compose one/compose.yml --project one "${options[@]}" --verify off
+    assert_exit 0 user stackctl apply one
+    assert_lacks "$OUT" w0rdSecret
+    wait_until 15 health_is "$it" unhealthy
+    assert_exit 80 user stackctl verify one --timeout 3s
+    assert_contains "$OUT" 'cannot connect to'
+    assert_lacks "$OUT" w0rdSecret
+    user touch watched
+    wait "$watch"
+    # podman-compose itself gives each variable to podman on its command line.
+    [ "$PROVIDER" = podman-compose ] || assert_eq "$(user cat seen)" '' 'command lines with the value'
+    user podman rm --force --all --time 0 >/dev/null
+done
+assert_exit 0 user stackctl add one --env-file one/one.env
+# shellcheck disable=SC2016  # for compose
+put_one "{image: '$REGISTRY/app:1', cap_add: ['\${PW}']}"
+assert_exit 76 user stackctl apply one
+assert_contains "$OUT" 'PW]'
+assert_lacks "${OUT,,}" huntertwo22
+OUT=$(user stackctl history one)
+assert_contains "$OUT" 'cannot connect to'
+assert_lacks "${OUT,,}" huntertwo22
+assert_lacks "$OUT" w0rdSecret
+# shellcheck disable=SC2016  # for the inner shell
+assert_eq "$(user sh -c 'grep -rliE "huntertwo22|w0rdSecret" .local/state "$XDG_RUNTIME_DIR/stackwarden" || true')" '' \
+    'files with a value'
+# podman logs its own errors with the values in them.
+OUT=$(journal _COMM=stackctl + SYSLOG_IDENTIFIER=stackctl)
+assert_contains "$OUT" 'cannot connect to'
+assert_lacks "${OUT,,}" huntertwo22
+assert_lacks "$OUT" w0rdSecret
