@@ -8,13 +8,14 @@ use super::change::{Change, Quarantined};
 use super::error::UpdateError;
 use super::newest::Newest;
 use super::plan::candidates;
-use super::registry::{self, Registry};
+use super::registry::Registry;
 use super::run::{Goal, Run};
 use super::sets;
 use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::names::StackName;
 use crate::podman::Container;
+use crate::process::joined;
 use crate::stack::preflight::{allows, holds_so_far, preflight};
 use crate::stack::verify::{expected, observe};
 use crate::stack::{Context, StackError, StackState};
@@ -72,7 +73,7 @@ impl Run<'_> {
             let containers = scope.spawn(|| podman.compose_containers());
             let tags = newest.images.iter().map(|(reference, image)| (reference, &image.tag));
             let offered = registry.digests(self.context, tags);
-            (registry::joined(containers), offered)
+            (joined(containers), offered)
         });
         self.offered = offered?;
         let containers = containers.map_err(StackError::from)?;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use super::error::UpdateError;
@@ -10,7 +9,7 @@ use super::reference::Tag;
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::podman::{Image, Podman, says_later};
-use crate::process::{Command, Environment, ProcessError};
+use crate::process::{Command, Environment, ProcessError, joined};
 use crate::stack::{Context, StackError};
 
 /// One request for a manifest. A registry that limits the rate is asked five times within 30 s by skopeo itself, and
@@ -74,11 +73,6 @@ impl Registry {
             .map_err(|source| judge(&reference, source))?;
         Ok(format!("sha256:{}", Sha256::of(&manifest)))
     }
-}
-
-/// What a thread returns; its panic is ours.
-pub fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Fetches one image by its digest, beside what is here.
