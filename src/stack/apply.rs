@@ -92,8 +92,7 @@ pub(crate) fn bring_up<'a>(
 
     enter(transaction, "apply")?;
     progress.show("compose up");
-    let containers = up(prepared, &overlay, &images, progress)?;
-    Ok(containers)
+    Ok(up(prepared, &overlay, &images, progress)?)
 }
 
 /// Remembers what was applied, now that it runs in `containers`.
@@ -107,15 +106,15 @@ pub(crate) fn remember(
     containers: &[Container],
 ) -> Result<(), Error> {
     let stack = transaction.stack();
-    let mut state = state_of(context, stack, prepared)?;
+    let mut state = state_of(prepared, saved(context, stack)?);
     state.applied = Some(Applied::of(prepared, containers, &transaction.id()));
     Ok(state.store(&StackState::path(&context.dirs, stack))?)
 }
 
 /// A stop must find what an interrupted start leaves behind.
 fn remember_project(context: &Context, stack: &StackName, prepared: &Prepared) -> Result<(), Error> {
-    let state = state_of(context, stack, prepared)?;
-    let before = StackState::load_if_any(&context.dirs, stack).map_err(StackError::from)?;
+    let before = saved(context, stack)?;
+    let state = state_of(prepared, before.clone());
     // What is remembered already need not be written again: an update is undone on a full disk, too.
     if before.as_ref() != Some(&state) {
         state.store(&StackState::path(&context.dirs, stack))?;
@@ -123,16 +122,19 @@ fn remember_project(context: &Context, stack: &StackName, prepared: &Prepared) -
     Ok(())
 }
 
-fn state_of(context: &Context, stack: &StackName, prepared: &Prepared) -> Result<StackState, Error> {
-    let mut state = StackState::load_if_any(&context.dirs, stack)
-        .map_err(StackError::from)?
-        .unwrap_or_else(|| StackState::new(&prepared.project, prepared.compose.kind()));
+fn saved(context: &Context, stack: &StackName) -> Result<Option<StackState>, StackError> {
+    Ok(StackState::load_if_any(&context.dirs, stack)?)
+}
+
+/// The state of a stack before it is applied, made from what is saved of it.
+fn state_of(prepared: &Prepared, saved: Option<StackState>) -> StackState {
+    let mut state = saved.unwrap_or_else(|| StackState::new(&prepared.project, prepared.compose.kind()));
     if (&state.project, state.provider) != (&prepared.project, prepared.compose.kind()) {
         state.project.clone_from(&prepared.project);
         state.provider = prepared.compose.kind();
         state.applied = None;
     }
-    Ok(state)
+    state
 }
 
 fn apply_prepared(
