@@ -82,6 +82,18 @@ impl Model {
         self.services.iter().find(|(_, service)| bad(service)).map(|(name, _)| name.as_str())
     }
 
+    /// Which service shares the network of which other.
+    pub fn sharing(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.services
+            .iter()
+            .filter_map(|(name, service)| Some((name.as_str(), service.network_of.as_deref()?)))
+    }
+
+    /// Services that share the network of one that there is not, and that one.
+    pub fn strangers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sharing().filter(|(_, other)| !self.services.contains_key(*other))
+    }
+
     /// The services that others wait for until they are healthy.
     pub fn awaited_healthy(&self) -> impl Iterator<Item = &str> {
         self.services
@@ -223,6 +235,15 @@ mod tests {
         assert_eq!(podman.project, None);
         assert_eq!(podman.services["web"].replicas, 3);
         assert_eq!(podman.services["web"].depends_on["db"], "service_started");
+    }
+
+    #[test]
+    fn a_network_can_only_be_shared_with_a_service_that_there_is() {
+        let model = model(
+            r#"{"services": {"web": {}, "own": {"network_mode": "service:web"}, "db": {"network_mode": "service:nosuch"}}}"#,
+        );
+        assert_eq!(model.sharing().collect::<Vec<_>>(), [("db", "nosuch"), ("own", "web")]);
+        assert_eq!(model.strangers().collect::<Vec<_>>(), [("db", "nosuch")]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What a stack's services need that compose does not make: files of secrets and configs, networks and volumes of
-//! somebody else's, a service whose network is shared.
+//! somebody else's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -15,8 +15,6 @@ pub struct Needs {
     pub networks: BTreeSet<String>,
     /// External volumes, by podman's name.
     pub volumes: BTreeSet<String>,
-    /// Services that share the network of one that there is not, and that one.
-    pub strangers: BTreeMap<String, String>,
 }
 
 impl Needs {
@@ -38,14 +36,6 @@ impl Needs {
             |key| used(part(key), services, key).filter_map(|(name, it)| external(name, it)).collect();
         needs.networks = external("networks");
         needs.volumes = external("volumes");
-        for (name, service) in services {
-            let mode = service.get("network_mode").and_then(Value::as_str);
-            if let Some(other) = mode.and_then(|mode| mode.strip_prefix("service:"))
-                && !services.contains_key(other)
-            {
-                needs.strangers.insert(name.clone(), other.to_owned());
-            }
-        }
         needs
     }
 }
@@ -102,7 +92,6 @@ mod tests {
         assert_eq!(needs.files, [file("./pw.txt", "secret pw"), file("/srv/c.conf", "config c")].into());
         assert_eq!(needs.volumes, ["former", "shared"].map(str::to_owned).into());
         assert_eq!(needs.networks, ["default"].map(str::to_owned).into());
-        assert_eq!(needs.strangers, [("db".to_owned(), "nosuch".to_owned())].into());
         assert_eq!(Needs::from_value(&json!({})), Needs::default());
     }
 }

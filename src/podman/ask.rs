@@ -148,23 +148,11 @@ impl Podman {
         Ok(volumes)
     }
 
-    /// Whether there is a network of this name.
+    /// Whether there is one of this `kind`, `network` or `volume`, with this name.
     ///
     /// # Errors
     /// podman does not answer.
-    pub fn has_network(&self, name: &str) -> Result<bool, PodmanError> {
-        self.has("network", name)
-    }
-
-    /// Whether there is a volume of this name.
-    ///
-    /// # Errors
-    /// podman does not answer.
-    pub fn has_volume(&self, name: &str) -> Result<bool, PodmanError> {
-        self.has("volume", name)
-    }
-
-    fn has(&self, kind: &str, name: &str) -> Result<bool, PodmanError> {
+    pub fn has(&self, kind: &str, name: &str) -> Result<bool, PodmanError> {
         match self.command(ANSWER_TIMEOUT).args([kind, "exists", "--", name]).capture() {
             Ok(_) => Ok(true),
             // podman-network-exists(1), podman-volume-exists(1): "1 does not exist"; 125 is a failure.

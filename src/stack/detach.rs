@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::StackError;
 use super::preflight::Prepared;
-use crate::compose::{Compose, ComposeError, Model, Overlay};
+use crate::compose::{Compose, ComposeError, Overlay};
 use crate::dirs::Dirs;
 use crate::inventory::ProviderKind;
 use crate::podman::{Container, same_image};
@@ -21,7 +21,7 @@ impl Hashes {
     #[must_use]
     pub fn are_needed(prepared: &Prepared) -> bool {
         // podman-compose takes the whole stack down for every change.
-        prepared.compose.kind() == ProviderKind::DockerCompose && !sharing(&prepared.model).is_empty()
+        prepared.compose.kind() == ProviderKind::DockerCompose && prepared.model.sharing().next().is_some()
     }
 
     /// Asks compose for them.
@@ -43,7 +43,7 @@ pub fn detach(
     hashes: &Hashes,
     images: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, StackError> {
-    let sharing = sharing(&prepared.model);
+    let sharing: BTreeSet<(&str, &str)> = prepared.model.sharing().collect();
     let changed = changed(prepared, hashes, images, &sharing);
     let exists = |service: &str| containers(prepared, service).next().is_some();
     let affected: BTreeSet<&str> = sharing
@@ -64,15 +64,6 @@ pub fn detach(
         .into_iter()
         .map(|service| format!("made {service} anew: it shares the network of a container that is replaced"))
         .collect())
-}
-
-/// Which service shares the network of which other.
-fn sharing(model: &Model) -> BTreeSet<(&str, &str)> {
-    model
-        .services
-        .iter()
-        .filter_map(|(name, service)| Some((name.as_str(), service.network_of.as_deref()?)))
-        .collect()
 }
 
 /// The services with whose network others run, and whose containers compose will replace, as it decides that itself:

@@ -8,10 +8,7 @@ use fs_err as fs;
 use super::Findings;
 use crate::compose::Model;
 use crate::exit::Code;
-use crate::podman::{Podman, PodmanError};
-
-/// A question to podman: is there one of this name?
-type Exists = fn(&Podman, &str) -> Result<bool, PodmanError>;
+use crate::podman::Podman;
 
 pub(super) fn check(model: &Model, directory: &Path, podman: &Podman, findings: &mut Findings) {
     if model.services.is_empty() {
@@ -36,19 +33,15 @@ pub(super) fn check(model: &Model, directory: &Path, podman: &Podman, findings: 
             );
         }
     }
-    for (service, other) in &model.needs.strangers {
+    for (service, other) in model.strangers() {
         findings.refuse(
             Code::Configuration,
             format!("service {service} shares the network of service {other}, which there is not in the enabled profiles"),
         );
     }
-    let kinds: [(&str, _, Exists); 2] = [
-        ("network", &model.needs.networks, Podman::has_network),
-        ("volume", &model.needs.volumes, Podman::has_volume),
-    ];
-    for (kind, names, exists) in kinds {
+    for (kind, names) in [("network", &model.needs.networks), ("volume", &model.needs.volumes)] {
         for name in names {
-            if let Some(false) = findings.take(exists(podman, name)) {
+            if let Some(false) = findings.take(podman.has(kind, name)) {
                 findings.refuse(
                     Code::Configuration,
                     format!("{kind} {name} is declared as external, and there is none; next: podman {kind} create {name}"),
