@@ -1,6 +1,7 @@
 //! unit-not-enabled, orphan-unit, watcher-dead: is what must start by itself set to start, and nothing else?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 
 use fs_err as fs;
@@ -51,15 +52,14 @@ pub(super) fn judge(
                 .next(next)
         };
         let broken = || Finding::broken(Check::UnitNotEnabled, State::OnDisk);
-        if let Some(found) = wrong_link(&path, masked) {
-            return Some(finding(broken(), &path, found, seen.declared.repair_command()));
-        }
-        if let Err(error) = fs::symlink_metadata(&path)
-            && error.kind() == std::io::ErrorKind::PermissionDenied
-        {
-            let next = format!("namei -l {}", typed(&path));
-            let unknown = Finding::unknown(Check::UnitNotEnabled, State::OnDisk);
-            return Some(finding(unknown, &path, error.to_string(), next));
+        match wrong_link(&path, masked) {
+            Ok(None) => {}
+            Ok(Some(found)) => return Some(finding(broken(), &path, found, seen.declared.repair_command())),
+            Err(error) => {
+                let next = format!("namei -l {}", typed(&path));
+                let unknown = Finding::unknown(Check::UnitNotEnabled, State::OnDisk);
+                return Some(finding(unknown, &path, error.to_string(), next));
+            }
         }
         let directory = link.parent()?;
         if let Some(error) =
@@ -104,12 +104,12 @@ pub(super) fn judge(
     verdicts.record_all(Check::UnitNotEnabled, wrong);
 }
 
-/// systemd goes by the link's name and not by where it leads; a mask or a link to nothing makes no dependency.
-fn wrong_link(path: &Path, masked: bool) -> Option<String> {
-    match fs::read_link(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some("no link".to_owned()),
-        // Nobody can tell what it is.
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => None,
+/// What is wrong with a link, or why nobody can tell. systemd goes by the link's name and not by where it leads; a mask or
+/// a link to nothing makes no dependency.
+fn wrong_link(path: &Path, masked: bool) -> io::Result<Option<String>> {
+    Ok(match fs::read_link(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some("no link".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
         Err(_) => Some("something that is not a link".to_owned()),
         Ok(target) => match FileEnd::of(path) {
             FileEnd::Missing | FileEnd::Loop => {
@@ -118,7 +118,7 @@ fn wrong_link(path: &Path, masked: bool) -> Option<String> {
             FileEnd::Mask(_) if !masked => Some(format!("a link to {}, which masks it", target.display())),
             _ => None,
         },
-    }
+    })
 }
 
 /// Units that are sealed, on disk or loaded as ours, and belong to no declared stack.

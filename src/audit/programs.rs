@@ -37,14 +37,16 @@ pub(super) fn judge(seen: &Seen, world: &World, context: &Context, verdicts: &mu
     if seen.declared.sealed_as_template {
         return;
     }
-    let programs = of(&seen.name, &seen.declared, context);
+    let missing = &world.answers.missing_programs;
+    // Nearly always; then nobody needs to know which ones the unit runs.
+    let programs = if missing.is_empty() { BTreeSet::new() } else { of(&seen.name, &seen.declared, context) };
     let next = match &seen.declared.stack {
         Some(stack) => format!("stackctl sync {stack}"),
         None => "stackctl install".to_owned(),
     };
     verdicts.record_all(
         Check::ProgramMissing,
-        programs.iter().filter(|program| world.answers.missing_programs.contains(*program)).map(|program| {
+        programs.intersection(missing).map(|program| {
             Finding::broken(Check::ProgramMissing, State::Declared)
                 .about(&seen.name, seen.declared.stack.as_ref())
                 .at(program)
