@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::check::Check;
-use super::drop_ins::is_of_distribution;
 use super::finding::{Finding, State, Verdicts};
 use super::fingerprint::TICK;
 use super::moved::directories_of;
@@ -107,7 +106,8 @@ fn differences(
     let mut declared: Vec<Setting> = seen.declared.sealed.settings.clone();
     // What a package of the distribution adds to every unit of a type is expected too, once it is loaded.
     let expected = |drop_in: &&DropIn| {
-        seen.declared.allows(drop_in) || (is_of_distribution(world, dirs, drop_in) && is_loaded(drop_in))
+        seen.declared.allows(drop_in)
+            || (world.is_of_distribution(dirs, drop_in.scope, &drop_in.found_at) && is_loaded(drop_in))
     };
     for drop_in in on_disk.drop_ins.iter().filter(|drop_in| drop_in.is_effective()).filter(expected) {
         // One that cannot be read changes nothing that we could expect; the manager could not read it either.

@@ -8,7 +8,7 @@ use super::declaration::Declaration;
 use super::finding::{Finding, State, Verdicts, typed};
 use super::world::{Seen, World};
 use crate::dirs::Dirs;
-use crate::systemd::search_path::{DependencyLink, DirectoryKind, DropInScope};
+use crate::systemd::search_path::DependencyLink;
 
 /// The links that enable declared units. A declared unit may be enabled by another declared one.
 pub(super) fn enabling(declaration: &Declaration, dirs: &Dirs) -> BTreeSet<PathBuf> {
@@ -23,11 +23,7 @@ pub(super) fn judge(
     dirs: &Dirs,
     verdicts: &mut Verdicts,
 ) {
-    let of_distribution = |link: &DependencyLink| {
-        let directory = link.path.parent();
-        link.scope == DropInScope::Type
-            && directory.is_some_and(|directory| world.kind_of(dirs, directory) == DirectoryKind::Usr)
-    };
+    let of_distribution = |link: &DependencyLink| world.is_of_distribution(dirs, link.scope, &link.path);
     let unexpected = seen
         .resolution
         .dependencies

@@ -7,14 +7,15 @@ use super::check::Check;
 use super::finding::{Finding, State, Verdicts, typed};
 use super::world::{Seen, World};
 use crate::dirs::Dirs;
-use crate::systemd::search_path::{DirectoryKind, DropIn, DropInListing, DropInScope, FileEnd};
+use crate::systemd::search_path::{DropInListing, DropInScope, FileEnd};
 
 pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
     let mut unexpected: BTreeMap<&Path, State> = BTreeMap::new();
     for drop_in in &seen.resolution.drop_ins {
         // One that masks, or that leads nowhere, is listed by the manager and changes nothing.
         let harmless = matches!(drop_in.end, FileEnd::Mask(_) | FileEnd::Missing | FileEnd::Loop);
-        if !harmless && !is_of_distribution(world, dirs, drop_in) && !seen.declared.allows(drop_in) {
+        let of_distribution = world.is_of_distribution(dirs, drop_in.scope, &drop_in.found_at);
+        if !harmless && !of_distribution && !seen.declared.allows(drop_in) {
             unexpected.insert(&drop_in.path, State::OnDisk);
         }
     }
@@ -71,14 +72,6 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
                     .next(format!("rmdir {}", typed(&directory.path)))
             }),
     );
-}
-
-/// Type drop-ins of the distribution's own packages (Fedora ships `service.d/10-timeout-abort.conf`) are part of the
-/// system, not drift.
-pub(super) fn is_of_distribution(world: &World, dirs: &Dirs, drop_in: &DropIn) -> bool {
-    let directory = drop_in.found_at.parent();
-    drop_in.scope == DropInScope::Type
-        && directory.is_some_and(|directory| world.kind_of(dirs, directory) == DirectoryKind::Usr)
 }
 
 /// Only a stack's inventory entry can allow a drop-in.

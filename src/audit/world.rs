@@ -26,7 +26,7 @@ use crate::systemd::linger::lingers;
 use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState, UnitList};
 use crate::systemd::manager::Manager;
 use crate::systemd::search_path::{
-    DirectoryKind, DiskState, DropIn, NotFound, Resolution, SearchPath, kind_of_directory,
+    DirectoryKind, DiskState, DropIn, DropInScope, NotFound, Resolution, SearchPath, kind_of_directory,
 };
 use crate::systemd::settings::compare::{Declared, referenced_units};
 use crate::systemd::settings::specifier::Context;
@@ -213,10 +213,7 @@ impl World {
     ) -> Self {
         // A file of an instance's own stands in for the template, loaded or not.
         for name in search_path.unit_names().filter(|name| name.instance().is_some_and(|i| !i.is_empty())) {
-            let template = name.template().and_then(|template| declared.get(&template));
-            let instance =
-                template.map(|declared| DeclaredUnit { sealed_as_template: true, ..declared.clone() });
-            if let Some(instance) = instance {
+            if let Some(instance) = instance(name, &declared) {
                 declared.entry(name.clone()).or_insert(instance);
             }
         }
@@ -242,6 +239,13 @@ impl World {
         let strays = strays(&answers, marked);
         let observed = BTreeMap::new();
         Self { answers, search_path, units, moved, observed, strays, stacks, last_update }
+    }
+
+    /// Whether a file or link in a directory of this scope is of the distribution's own packages, which add to every unit
+    /// of a type (Fedora ships `service.d/10-timeout-abort.conf`): part of the system, not drift.
+    pub(super) fn is_of_distribution(&self, dirs: &Dirs, scope: DropInScope, path: &Path) -> bool {
+        scope == DropInScope::Type
+            && path.parent().is_some_and(|directory| self.kind_of(dirs, directory) == DirectoryKind::Usr)
     }
 
     /// Whose directory a file of the search path lies in.
@@ -302,14 +306,19 @@ fn strays(answers: &Answers, marked: BTreeMap<UnitName, StackName>) -> BTreeMap<
 #[must_use]
 pub fn with_instances(declaration: &Declaration, listed: &UnitList) -> BTreeMap<UnitName, DeclaredUnit> {
     let mut units = declaration.units.clone();
-    for name in listed.units.keys() {
-        let template = name.template().filter(|template| template.as_str() != ALERTS);
-        let Some(template) = template.filter(|_| !units.contains_key(name)) else { continue };
-        if let Some(declared) = declaration.units.get(&template) {
-            units.insert(name.clone(), DeclaredUnit { sealed_as_template: true, ..declared.clone() });
+    let alerts = |name: &UnitName| name.template().is_some_and(|template| template.as_str() == ALERTS);
+    for name in listed.units.keys().filter(|name| !alerts(name)) {
+        if let Some(instance) = instance(name, &declaration.units) {
+            units.entry(name.clone()).or_insert(instance);
         }
     }
     units
+}
+
+/// What is declared of an instance: what is declared of its template.
+fn instance(name: &UnitName, declared: &BTreeMap<UnitName, DeclaredUnit>) -> Option<DeclaredUnit> {
+    let template = declared.get(&name.template()?)?;
+    Some(DeclaredUnit { sealed_as_template: true, ..template.clone() })
 }
 
 impl Owned {
