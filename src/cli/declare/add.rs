@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::place::Place;
+use super::place::{Place, is_active};
 use super::sync::put;
 use crate::cli::output;
 use crate::compose::ComposeError;
@@ -108,7 +108,8 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 
 pub(super) fn add(place: &Place, given: Arguments) -> Result<Code, Error> {
     let stack = given.name.clone();
-    let state = place.manager()?.state()?;
+    let manager = place.manager()?;
+    let state = manager.state()?;
     add::check_name(&place.dirs, &stack, &state.unit_path)?;
     let given = add::Given {
         description: given.description,
@@ -137,9 +138,9 @@ pub(super) fn add(place: &Place, given: Arguments) -> Result<Code, Error> {
     if add::write(&place.dirs, &stack, &entry)? {
         output::say(&format!("wrote {}", place.dirs.inventory_file(&stack).display()));
     }
-    let (code, _) = put(place, vec![stack.clone()])?;
+    let (code, _) = put(place, &manager, vec![stack.clone()])?;
     if code == Code::Done {
-        let verb = if place.is_active(&stack)? { "restart" } else { "start" };
+        let verb = if is_active(&manager, &stack)? { "restart" } else { "start" };
         output::say(&format!("next: systemctl --user {verb} {}", stack.service()));
     }
     Ok(code)

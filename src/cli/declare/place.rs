@@ -52,16 +52,16 @@ impl Place {
         Ok(Self { _alone: Some(alone), ..place })
     }
 
-    /// Whether a stack's unit is up, so that a start of it would do nothing.
-    pub(super) fn is_active(&self, stack: &StackName) -> Result<bool, Error> {
-        let seen = self.manager()?.observe_one(&stack.service(), Detail::Unit)?;
-        Ok(matches!(seen.active_state, ActiveState::Active | ActiveState::Reloading))
-    }
-
     /// The manager is asked for before anything is written: without it the change could not take effect.
     pub(in crate::cli) fn manager(&self) -> Result<Manager, Error> {
         Ok(Manager::connect(&self.dirs, self.host.bus_deadline.duration())?)
     }
+}
+
+/// Whether a stack's unit is up, so that a start of it would do nothing.
+pub(super) fn is_active(manager: &Manager, stack: &StackName) -> Result<bool, Error> {
+    let seen = manager.observe_one(&stack.service(), Detail::Unit)?;
+    Ok(matches!(seen.active_state, ActiveState::Active | ActiveState::Reloading))
 }
 
 /// Prints what was changed, and says whether anything was.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::place::{Place, look, show};
+use super::place::{Place, is_active, look, show};
 use crate::cli::output;
 use crate::error::{Error, chain};
 use crate::exit::Code;
@@ -28,9 +28,9 @@ pub(super) fn remove(place: &Place, stack: &StackName, down: bool) -> Result<Cod
         other => other?,
     };
     // While the unit is active its definition is kept in memory: it says how to stop.
-    let reload = show(&changes) && !place.is_active(stack)?;
+    let reload = show(&changes) && !is_active(&manager, stack)?;
     let code = look(place, &BTreeSet::from([stack.clone()]), &[], reload)?;
-    if let_go(place, &mut manager, stack)? {
+    if let_go(&mut manager, stack)? {
         return look(place, &BTreeSet::from([stack.clone()]), &[], true);
     }
     Ok(code)
@@ -38,9 +38,9 @@ pub(super) fn remove(place: &Place, stack: &StackName, down: bool) -> Result<Cod
 
 /// Ends a unit whose containers run no more, and says what still runs and how it is stopped. What is failed without a file
 /// goes, too. Returns whether a unit was stopped, so that the manager may forget it.
-fn let_go(place: &Place, manager: &mut Manager, stack: &StackName) -> Result<bool, Error> {
+fn let_go(manager: &mut Manager, stack: &StackName) -> Result<bool, Error> {
     let unit = stack.service();
-    let active = place.is_active(stack)?;
+    let active = is_active(manager, stack)?;
     let running = Context::open_plain().and_then(|context| stack::stop::running(&context, stack));
     match &running {
         Ok(running) if running.is_empty() => {}

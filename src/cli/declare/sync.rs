@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::place::{Place, look, show};
+use super::place::{Place, is_active, look, show};
 use crate::cli::output;
 use crate::error::{Error, chain};
 use crate::exit::Code;
 use crate::inventory::Inventory;
 use crate::names::StackName;
 use crate::stack;
+use crate::systemd::manager::Manager;
 
 pub(super) fn sync(place: &Place, stacks: Vec<StackName>) -> Result<Code, Error> {
-    let (code, changed) = put(place, stacks)?;
+    let manager = place.manager()?;
+    let (code, changed) = put(place, &manager, stacks)?;
     for stack in changed {
-        if place.is_active(&stack)? {
+        if is_active(&manager, &stack)? {
             output::say(&format!("next: systemctl --user restart {}", stack.service()));
         }
     }
@@ -21,8 +23,12 @@ pub(super) fn sync(place: &Place, stacks: Vec<StackName>) -> Result<Code, Error>
 }
 
 /// Makes the units of `stacks`, all if none is named, and says which have changed.
-pub(super) fn put(place: &Place, stacks: Vec<StackName>) -> Result<(Code, BTreeSet<StackName>), Error> {
-    place.manager()?.state()?;
+pub(super) fn put(
+    place: &Place,
+    manager: &Manager,
+    stacks: Vec<StackName>,
+) -> Result<(Code, BTreeSet<StackName>), Error> {
+    manager.state()?;
     let mut worst = Code::Done;
     let mut fail = |error: &Error| {
         tracing::error!("{}", chain(error));
