@@ -65,9 +65,9 @@ pub fn run(
     Ok(commands.len())
 }
 
-/// What the commands are told: `STACKWARDEN_STACK`, `STACKWARDEN_PROJECT`, `STACKWARDEN_HOOK`, and as lists separated by blanks, in the same
-/// order, `STACKWARDEN_SERVICES`, `STACKWARDEN_OLD_DIGESTS`, `STACKWARDEN_NEW_DIGESTS`: one word for each service whose
-/// image changes, `none` where there is no digest.
+/// What the commands are told: `STACKWARDEN_STACK`, `STACKWARDEN_PROJECT`, `STACKWARDEN_HOOK`, and as lists separated by
+/// blanks, in the same order, `STACKWARDEN_SERVICES`, `STACKWARDEN_OLD_DIGESTS`, `STACKWARDEN_NEW_DIGESTS`: one word for
+/// each service whose image changes, `none` where there is no digest.
 fn environment(
     context: &Context,
     stack: &StackName,

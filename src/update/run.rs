@@ -24,7 +24,7 @@ use crate::systemd::words::SystemState;
 pub enum Goal {
     /// What the registries offer.
     Newest,
-    /// The images of so manieth a good set before what runs.
+    /// The images of the good set that is so many sets before what runs.
     Set(usize),
 }
 
