@@ -239,6 +239,14 @@ impl Podman {
         Ok(self.command(timeout).arg("restart").args(ids).run(|_| {})?)
     }
 
+    /// Gives a container another name; it goes on running.
+    ///
+    /// # Errors
+    /// podman fails: the name is taken, or the container is gone.
+    pub fn rename(&self, id: &str, name: &str) -> Result<(), PodmanError> {
+        Ok(self.command(ANSWER_TIMEOUT).args(["rename", "--", id, name]).run(|_| {})?)
+    }
+
     /// The ids of all containers, whoever made them.
     ///
     /// # Errors

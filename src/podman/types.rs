@@ -14,6 +14,10 @@ pub const SERVICE_LABEL: &str = "com.docker.compose.service";
 
 /// `True` on the containers of `compose run`.
 const ONE_OFF_LABEL: &str = "com.docker.compose.oneoff";
+const REPLACED_LABEL: &str = "com.docker.compose.replace";
+
+/// How much of an id stands before a name. Characters.
+const SHORT_ID: usize = 12;
 
 /// A container in `podman ps --format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -88,6 +92,15 @@ impl Container {
         } else {
             self.label("com.docker.compose.version").map(|_| ProviderKind::DockerCompose)
         }
+    }
+
+    /// The name that docker-compose (2.26) was to give it and has not. What replaces another container has that one's id
+    /// before its name until the other is gone, and keeps that when compose does not come so far.
+    #[must_use]
+    pub fn name_to_be(&self) -> Option<&str> {
+        let (id, name) = self.name().split_once('_')?;
+        let replaced = self.label(REPLACED_LABEL)?;
+        (id.len() == SHORT_ID && replaced.starts_with(id)).then_some(name)
     }
 
     /// The hash of what it was made from, as its provider takes it.
@@ -343,6 +356,22 @@ fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_compose_gave_for_the_time_being_is_told_from_one_that_was_meant() {
+        let named = |name: &str, replaced: &str| -> Container {
+            let labels = serde_json::json!({"com.docker.compose.replace": replaced});
+            serde_json::from_value(serde_json::json!({"Id": "c", "Names": [name], "Labels": labels})).unwrap()
+        };
+        let id = "2433373ac711270d4af21756f297d345721529efe8a4417d299d8cc7426cad69";
+        assert_eq!(named("2433373ac711_shop-db-1", id).name_to_be(), Some("shop-db-1"));
+        assert_eq!(named("2433373ac711_a_b", id).name_to_be(), Some("a_b"));
+        for (name, replaced) in
+            [("shop-db-1", id), ("2433373ac711_x", ""), ("2433_x", id), ("0433373ac711_x", id)]
+        {
+            assert_eq!(named(name, replaced).name_to_be(), None, "{name}");
+        }
+    }
 
     #[test]
     fn what_podman_says_is_read_with_and_without_what_it_may_leave_out() {

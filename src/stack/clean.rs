@@ -8,6 +8,7 @@ use super::context::Context;
 use super::error::StackError;
 use super::preflight::Prepared;
 use crate::compose::Overlay;
+use crate::error::chain;
 use crate::inventory::{ProviderKind, Timespan};
 use crate::names::UnitName;
 use crate::podman::{Container, Inspected, parse_time};
@@ -22,11 +23,9 @@ const ID_LENGTH: usize = 64;
 /// podman or compose fails.
 pub fn clean(context: &Context, prepared: &Prepared, overlay: &Overlay) -> Result<Vec<String>, StackError> {
     let mut done = orphaned_timers(context, prepared);
-    let own: Vec<&Container> = prepared
-        .containers
-        .iter()
-        .filter(|container| container.project() == Some(prepared.project.as_str()))
-        .filter(|container| container.is_of_a_service() && container.is_running())
+    done.extend(name_anew(prepared));
+    let own: Vec<&Container> = of_services(prepared)
+        .filter(|container| container.is_running())
         // The words of `podman ps`: only what is not healthy is worth a closer look.
         .filter(|container| container.is_starting() || container.is_unhealthy())
         .collect();
@@ -66,6 +65,30 @@ pub fn clean(context: &Context, prepared: &Prepared, overlay: &Overlay) -> Resul
         }
     }
     Ok(done)
+}
+
+fn of_services(prepared: &Prepared) -> impl Iterator<Item = &Container> {
+    let of_project = |container: &&Container| container.project() == Some(prepared.project.as_str());
+    prepared.containers.iter().filter(of_project).filter(|container| container.is_of_a_service())
+}
+
+/// Gives containers their names that compose left with another when it was cut short, or was run twice at once. A name
+/// that is still taken is compose's to settle.
+fn name_anew(prepared: &Prepared) -> Vec<String> {
+    let taken: BTreeSet<&str> = prepared.containers.iter().map(Container::name).collect();
+    let mut done = Vec::new();
+    for container in of_services(prepared) {
+        if let Some(name) = container.name_to_be().filter(|name| !taken.contains(name)) {
+            // It runs as well under the other: nothing to fail for.
+            done.push(match prepared.podman.rename(&container.id, name) {
+                Ok(()) => {
+                    format!("named {} {name}: its replacement of another was cut short", container.name())
+                }
+                Err(error) => format!("{} is not named {name}: {}", container.name(), chain(&error)),
+            });
+        }
+    }
+    done
 }
 
 /// Why a container that runs must be replaced, if it must.
