@@ -38,14 +38,16 @@ fn an_audit_that_always_dies_is_not_started_for_ever() {
     let in_the_middle = format!("#!/bin/sh\n{started}\n'{}' & sleep 0.02\nkill -KILL $$\n", real.display());
     for (index, what) in [format!("#!/bin/sh\n{started}\nexit 1\n"), in_the_middle].iter().enumerate() {
         script(&program, what);
-        fs_err::remove_file(&log).ok();
         let drop_in = host.owned(&format!("web.service.d/{index}.conf"));
-        write(&drop_in, DROP_IN);
-        wait_for("the first start", DEADLINE, || (starts(&log) > 0).then_some(()));
-        wait_for("the last look gives up", DEADLINE * 3, || {
-            (host.manager.property("stack-audit-settle.service", "ActiveState") == "failed").then_some(())
-        });
-        host.await_rest();
+        let gives_up = || {
+            fs_err::remove_file(&log).ok();
+            write(&drop_in, DROP_IN);
+            wait_for("the first start", DEADLINE, || (starts(&log) > 0).then_some(()));
+            host.await_rest();
+            host.manager.property("stack-audit-settle.service", "ActiveState") == "failed"
+        };
+        // On a busy machine it may come to its verdict before it is killed; then there is nothing to give up.
+        assert!((0..10).any(|_| gives_up()), "the last look gives up\n{}", host.manager.log());
         let bounded = starts(&log);
         assert!((2..=8).contains(&bounded), "{bounded} starts\n{}", host.manager.log());
         std::thread::sleep(Duration::from_secs(2));

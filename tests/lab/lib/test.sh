@@ -17,7 +17,8 @@ verb_test() {
     wanted fmt && stage fmt 'cargo fmt' count_one cargo fmt --check -- --color never
     wanted clippy && stage clippy 'cargo clippy' count_one cargo clippy --quiet --all-targets --locked -- -D warnings
     wanted shellcheck && stage shellcheck 'shellcheck' count_one bash -c "$(declare -f shell_scripts); shell_scripts | xargs shellcheck"
-    wanted cargo && stage cargo 'cargo test' count_cargo cargo test --locked
+    wanted cargo && stage cargo 'cargo test' count_cargo \
+        env RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc)))}" cargo test --locked
     test_machines
     printf '%s%s in %s%s\n' "$BOLD" "$([ "$FAILED" = 0 ] && echo passed || echo FAILED)" "$(took "$begin")" "$PLAIN" >&2
     printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
@@ -128,55 +129,56 @@ test_machines() {
     mkdir "$RUN/.bin"
     programs_into "$RUN/.bin"
     export LAB_BIN=$RUN/.bin LAB RUN
-    scenarios "${chosen[@]}"
-    for file in "${hooks[@]}"; do
-        name=${file##*/}
-        if [ -x "$file" ]; then
-            stage "${name#*-}" "stage ${name#*-}" count_hook "$file"
-        else
-            stage "${name#*-}" "stage ${name#*-}" count_hook echo "$file is not executable"
-        fi
-    done
+    in_machines "${hooks[@]}" "${chosen[@]}"
 }
 
-# LAB_JOBS at a time; those whose second line says `# alone: why` afterwards, one by one.
-scenarios() {
-    local file alone=() together=()
+# LAB_JOBS at a time; those that say `# alone: why` in their first lines afterwards, one by one.
+in_machines() { # FILE…: stages and scenarios
+    local file alone=() together=() at_a_time=${LAB_JOBS:-$((2 * $(nproc)))}
     for file; do
-        if [[ $(sed -n 2p "$file") == "# alone: "* ]]; then alone+=("$file"); else together+=("$file"); fi
+        if head -n 5 "$file" | grep -q '^# alone: '; then alone+=("$file"); else together+=("$file"); fi
     done
     declare -A RUNNING=() BEGUN=()
     for file in "${together[@]}"; do
-        [ ${#RUNNING[@]} -lt "${LAB_JOBS:-2}" ] || scenario_wait
-        scenario_start "$file"
+        [ ${#RUNNING[@]} -lt "$at_a_time" ] || machine_wait
+        machine_start "$file"
     done
-    while [ ${#RUNNING[@]} != 0 ]; do scenario_wait; done
+    while [ ${#RUNNING[@]} != 0 ]; do machine_wait; done
     for file in "${alone[@]}"; do
-        scenario_start "$file"
-        scenario_wait
+        machine_start "$file"
+        machine_wait
     done
 }
 
-scenario_start() {
+machine_start() { # FILE
     local name=${1##*/}
-    name=${name%.sh}
-    job_start "$RUN/$name.log" timeout --kill-after=30 "${LAB_SCENARIO_TIMEOUT:-300}" \
-        bash "$LAB_DIR/lib/scenario" "$1" "$RUN/$name"
+    case $1 in
+    */stages/*)
+        name="stage ${name#*-}"
+        job_start "$RUN/$name.log" timeout --kill-after=30 "${LAB_STAGE_TIMEOUT:-900}" "$1"
+        ;;
+    *)
+        name="scenario ${name%.sh}"
+        job_start "$RUN/$name.log" timeout --kill-after=30 "${LAB_SCENARIO_TIMEOUT:-300}" \
+            bash "$LAB_DIR/lib/scenario" "$1" "$RUN/${name#* }"
+        ;;
+    esac
     RUNNING[$JOB]=$name
     BEGUN[$name]=$(now_ms)
 }
 
-scenario_wait() {
-    local job='' STATUS=0 name LOG N_PASSED=0 N_FAILED=0
+machine_wait() {
+    local job='' STATUS=0 name LOG N_PASSED=0 N_FAILED=0 dir
     wait -n -p job "${!RUNNING[@]}" || STATUS=$?
     name=${RUNNING[$job]}
     unset "RUNNING[$job]"
     job_over "$job"
-    LOG=$RUN/$name.log
-    [ "$STATUS" != 124 ] && [ "$STATUS" != 137 ] || echo "ended after ${LAB_SCENARIO_TIMEOUT:-300} s" >>"$LOG"
+    LOG=$RUN/$name.log dir=${name#scenario }
+    dir=$RUN/${dir/ /-}
+    [ "$STATUS" != 124 ] && [ "$STATUS" != 137 ] || echo 'ended: it took too long' >>"$LOG"
     # Killed, it could not clean up after itself.
-    [ ! -e "$RUN/$name/cgroup" ] || machine_remove "$RUN/$name"
-    count_one
-    printf 'scenario %s … ' "$name" >&2
-    stage_report "scenario $name" "${BEGUN[$name]}"
+    [ ! -e "$dir/cgroup" ] || machine_remove "$dir"
+    case $name in stage*) count_hook ;; *) count_one ;; esac
+    printf '%s … ' "$name" >&2
+    stage_report "$name" "${BEGUN[$name]}"
 }
