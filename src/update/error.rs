@@ -32,6 +32,21 @@ pub enum UpdateError {
         /// Why.
         source: Box<AnyError>,
     },
+    /// The compose files were edited and not applied.
+    #[error(
+        "stack {stack}: {} runs {runs}, but the compose files say {reference}: an edit that was not applied has no way back; next: systemctl --user restart {}",
+        services.join(", "), stack.service()
+    )]
+    Edited {
+        /// The stack.
+        stack: StackName,
+        /// The services.
+        services: Vec<String>,
+        /// What the compose files say.
+        reference: String,
+        /// What the container was made from.
+        runs: String,
+    },
     /// Nothing is new, and what runs is not to run.
     #[error(
         "stack {stack}: it still runs {image}, which is quarantined since {since}: {reason}; next: stackctl rollback {stack}, or stackctl quarantine {stack} --clear if it is good"
@@ -202,7 +217,7 @@ impl UpdateError {
             | Self::WrongImage { .. }
             | Self::NoSkopeo { .. } => Code::Refused,
             Self::NotRemembered { source, .. } => source.code(),
-            Self::NoPin { .. } | Self::NothingToGoBackTo { .. } => Code::Configuration,
+            Self::Edited { .. } | Self::NoPin { .. } | Self::NothingToGoBackTo { .. } => Code::Configuration,
             Self::RolledBack { .. } => Code::RolledBack,
             Self::NotRolledBack { .. } | Self::QuarantinedRuns { .. } => Code::NotRolledBack,
             Self::PutBack { code, .. } => match code {

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Change, Version};
+use super::error::UpdateError;
 use super::reference::{Source, Tag, source};
 use crate::compose::Model;
+use crate::names::StackName;
 use crate::podman::{Container, Image, Podman};
 use crate::stack::StackError;
 use crate::stack::verify::{Observed, observe};
@@ -18,6 +20,8 @@ pub struct Candidate {
     pub image: Option<Image>,
     /// Whether every container of its services runs it.
     pub uniform: bool,
+    /// The other reference that what runs was made from: the compose file was edited since, and not applied.
+    pub made_from: Option<String>,
 }
 
 impl Candidate {
@@ -82,6 +86,7 @@ pub fn candidates(
             }
         };
         let (running, uniform) = what_runs(&observed, &services, tagged.as_ref());
+        let made_from = made_from(&observed, &services, &tag, tagged.as_ref());
         let container = observed.iter().find(|one| Some(&one.container.image) == running.as_ref());
         let digest = container.map(|one| one.container.image_digest.clone()).filter(|it| !it.is_empty());
         let image = match &running {
@@ -95,9 +100,24 @@ pub fn candidates(
             (None, None) => None,
         };
         let change = Change { reference: reference.to_owned(), tag, services, old, new: None };
-        candidates.push(Candidate { change, image, uniform });
+        candidates.push(Candidate { change, image, uniform, made_from });
     }
     Ok((candidates, left_out))
+}
+
+/// Refuses to update what runs under another reference than the compose files have now: the tag of the new one has never
+/// named what runs, so that there would be no way back.
+///
+/// # Errors
+/// There is such a service.
+pub fn refuse_edited(stack: &StackName, candidates: &[Candidate]) -> Result<(), UpdateError> {
+    let edited = |one: &Candidate| Some((one.change.clone(), one.made_from.clone()?));
+    match candidates.iter().find_map(edited) {
+        None => Ok(()),
+        Some((Change { reference, services, .. }, runs)) => {
+            Err(UpdateError::Edited { stack: stack.clone(), services, reference, runs })
+        }
+    }
 }
 
 /// Which other projects use a tag of these changes, one line each: their next restart takes what was only verified here.
@@ -138,6 +158,25 @@ fn what_runs(observed: &[Observed], services: &[String], tagged: Option<&Image>)
     (old.map(|id| (*id).to_owned()), ids.len() == 1)
 }
 
+/// The reference of a container of these services that neither has this tag's name nor the image that the tag names.
+fn made_from(
+    observed: &[Observed],
+    services: &[String],
+    tag: &Tag,
+    tagged: Option<&Image>,
+) -> Option<String> {
+    // A short name means what the compose file means by it.
+    let names = [tag.reference()];
+    observed
+        .iter()
+        .filter(|one| services.contains(&one.service))
+        .map(|one| &one.container)
+        .filter(|one| tagged.is_none_or(|image| image.id != one.image))
+        .filter(|one| !one.image_name.is_empty() && !one.image.starts_with(&one.image_name))
+        .find(|one| source(&one.image_name, false, &names) != Source::Tag(tag.clone()))
+        .map(|one| one.image_name.clone())
+}
+
 /// The first container of a changed service that does not run the image that `wanted` picks, with its service, what is
 /// expected and what runs.
 #[must_use]
@@ -172,6 +211,26 @@ mod tests {
         assert_eq!(what_runs(&both, &services, Some(&tagged)), (Some("old".to_owned()), false));
         assert_eq!(what_runs(&both[..1], &services, Some(&tagged)), (Some("new".to_owned()), true));
         assert_eq!(what_runs(&both[2..], &services, Some(&tagged)), (None, false));
+    }
+
+    #[test]
+    fn what_was_made_from_another_reference_is_told() {
+        let Source::Tag(tag) = source("host/x:2", false, &[]) else { panic!() };
+        let services = ["web".to_owned()];
+        let tagged = Image { id: "two".to_owned(), ..Image::default() };
+        let from = |name: &str, image: &str, tagged: Option<&Image>| {
+            let mut one = running("web", image);
+            one.container.image_name = name.to_owned();
+            made_from(&[one], &services, &tag, tagged)
+        };
+        assert_eq!(from("host/x:1", "one", Some(&tagged)), Some("host/x:1".to_owned()));
+        assert_eq!(from("host/x:1", "one", None), Some("host/x:1".to_owned()), "the new one was never here");
+        assert_eq!(from("host/x:2", "one", Some(&tagged)), None, "the tag was moved");
+        assert_eq!(from("host/x:1", "two", Some(&tagged)), None, "two names of one image");
+        assert_eq!(from("on", "one", Some(&tagged)), None, "made from an id");
+        assert_eq!(from("x:2", "one", Some(&tagged)), None, "a short name");
+        assert_eq!(from("host/x@sha256:0123", "one", Some(&tagged)), Some("host/x@sha256:0123".to_owned()));
+        assert_eq!(from("", "one", Some(&tagged)), None);
     }
 
     #[test]

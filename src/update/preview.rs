@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::UpdateError;
 use super::look::{is_inactive, unit_state};
-use super::plan::{Candidate, candidates};
+use super::plan::{Candidate, candidates, refuse_edited};
 use super::registry::Registry;
 use crate::error::Error;
 use crate::names::StackName;
@@ -54,6 +54,7 @@ pub fn preview(context: &Context, stack: &StackName) -> Result<Vec<Offer>, Error
     let stopped = is_inactive(&unit_state(context, stack)?);
     let quarantine = StackState::quarantine_of(&context.dirs, stack).map_err(StackError::from)?;
     let (candidates, _) = candidates(&prepared.podman, &prepared.project, &prepared.model)?;
+    refuse_edited(stack, &candidates)?;
     let offered = registry.digests(context, candidates.iter().map(Candidate::asked_for))?;
     let mut offers = Vec::new();
     for candidate in candidates {

@@ -105,7 +105,7 @@ mod tests {
             old: Some(version(id)),
             new: None,
         };
-        Candidate { change, image: None, uniform: true }
+        Candidate { change, image: None, uniform: true, made_from: None }
     }
 
     fn records(sets: &[Pin]) -> Vec<&str> {

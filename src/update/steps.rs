@@ -7,7 +7,7 @@ use super::images;
 use super::look::enough_space;
 use super::machine::{Seen, Step};
 use super::newest::Newest;
-use super::plan::{Candidate, digests, wrong_image};
+use super::plan::{Candidate, digests, refuse_edited, wrong_image};
 use super::registry::{self, Registry};
 use super::run::{Goal, Run};
 use crate::error::{Error, chain};
@@ -70,6 +70,7 @@ impl Run<'_> {
                 return Ok(Seen::Nothing);
             }
         }
+        refuse_edited(&self.stack, &self.candidates)?;
         let Some(registry) = Registry::find(self.context) else {
             self.pulls_tags = true;
             self.update.images = self.candidates.iter().map(|one| one.change.clone()).collect();

@@ -73,3 +73,19 @@ user podman image prune --force >/dev/null
 assert_exit 0 user stackctl rollback app
 assert_contains "$(markers)" 'many=many-v4 many=many-v4 '
 assert_eq "$(user podman inspect app-one-1 --format '{{.Image}}')" "$v2" 'what did not change'
+
+step 'what was edited and not applied is not updated: its new tag has never named what runs'
+image no:2 no-v2 >/dev/null
+assert_exit 0 user sed -i "s|$REGISTRY/latest\"|$REGISTRY/no:2\"|" app/compose.yml
+before=$(markers)
+for dry_run in '' --dry-run; do
+    assert_exit 78 user stackctl update $dry_run app
+    assert_contains "$OUT" "no-tag runs $REGISTRY/latest"
+    assert_contains "$OUT" "the compose files say $REGISTRY/no:2"
+    assert_contains "$OUT" 'next: systemctl --user restart app.service'
+done
+assert_eq "$(markers)" "$before"
+assert_exit 0 userctl restart app.service
+assert_contains "$(markers)" 'no-tag=no-v2'
+assert_exit 0 user stackctl update app
+assert_contains "$OUT" 'nothing new'
