@@ -78,3 +78,20 @@ fn without_a_manager_the_rest_is_told() {
     assert_eq!(abouts(&diagnosis, "lacks")[0], "user-manager");
     assert!(abouts(&diagnosis, "lacks").contains(&"installed".to_owned()));
 }
+
+#[test]
+fn alerts_that_nobody_received_are_told() {
+    let manager = Manager::start();
+    let event = serde_json::json!({"kind": "all-is-well", "time": "2026-01-01T00:00:00Z", "since": null,
+        "text": "every invariant holds", "problem": null});
+    let alerts = |undelivered: Value| {
+        let state =
+            serde_json::json!({"version": 1, "open": [], "all_well": null, "undelivered": undelivered});
+        write(manager.state().join("stackwarden/alerts.json"), &state.to_string());
+        doctor(&manager).1
+    };
+    assert!(abouts(&alerts(serde_json::json!([])), "fine").contains(&"alerts".to_owned()));
+    let diagnosis = alerts(serde_json::json!([event]));
+    let lack = diagnosis["lacks"].as_array().unwrap().iter().find(|lack| lack["about"] == "alerts");
+    assert_eq!(lack.unwrap()["seen"], "1 that it has not taken", "{diagnosis:#}");
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use nix::unistd::Uid;
 
 use super::diagnosis::{Diagnosis, Found, Need};
+use crate::alert::Alerts;
 use crate::audit;
 use crate::dirs::Dirs;
 use crate::document::{Document, ReadError, read_text};
@@ -165,6 +166,26 @@ pub(super) fn installed(dirs: &Dirs, diagnosis: &mut Diagnosis) {
         )),
     };
     diagnosis.record("installed", lack);
+}
+
+/// An alert that nobody received cannot tell of itself.
+pub(super) fn alerts(dirs: &Dirs, diagnosis: &mut Diagnosis) {
+    let lack = match Alerts::load(&Alerts::path(dirs)) {
+        Ok(Alerts { undelivered, .. }) if !undelivered.is_empty() => Some((
+            Need::Advised,
+            "every alert taken by the alert command".to_owned(),
+            format!("{} that it has not taken", undelivered.len()),
+            "journalctl --user -u 'stack-alert@*' -n 20".to_owned(),
+        )),
+        Ok(_) | Err(ReadError::Missing { .. }) => None,
+        Err(error) => Some((
+            Need::Unknown,
+            "what was told".to_owned(),
+            chain(&error),
+            "systemctl --user start stack-audit.service".to_owned(),
+        )),
+    };
+    diagnosis.record("alerts", lack);
 }
 
 #[cfg(test)]
