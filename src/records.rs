@@ -12,7 +12,7 @@ use crate::atomic::WriteError;
 use crate::dirs::Dirs;
 use crate::document::{Document, ReadError};
 use crate::inventory::json_files;
-use crate::names::StackName;
+use crate::names::{StackName, UnitName};
 use crate::update::Update;
 
 /// How many records of one stack are kept.
@@ -194,15 +194,25 @@ pub fn load(dirs: &Dirs, stack: Option<&StackName>) -> Result<(Vec<Record>, Vec<
     Ok((records, broken))
 }
 
-/// The newest record of a stack with one of the `verbs`, if there is one that can be read. Reads no more files than
-/// it must.
+/// The newest record of a stack with one of the `verbs`, if there is one that can be read.
 #[must_use]
 pub fn newest(dirs: &Dirs, stack: &StackName, verbs: &[&str]) -> Option<Record> {
+    find_newest(dirs, stack, |record| verbs.contains(&record.verb.as_str()))
+}
+
+/// The newest record that a unit wrote of a stack, if there is one that can be read.
+#[must_use]
+pub fn newest_of_unit(dirs: &Dirs, stack: &StackName, unit: &UnitName) -> Option<Record> {
+    find_newest(dirs, stack, |record| record.unit.as_deref() == Some(unit.as_str()))
+}
+
+/// Reads no more files than it must.
+fn find_newest(dirs: &Dirs, stack: &StackName, is_wanted: impl Fn(&Record) -> bool) -> Option<Record> {
     let mut paths = json_files(&directory(dirs)).ok()?;
     sort_by_age(&mut paths, SystemTime::now());
     paths.iter().rev().filter(|path| may_be_of(path, stack)).find_map(|path| {
         let record = Record::load(path).ok()?;
-        (record.stack == *stack && verbs.contains(&record.verb.as_str())).then_some(record)
+        (record.stack == *stack && is_wanted(&record)).then_some(record)
     })
 }
 

@@ -138,11 +138,12 @@ fn load(context: &Context) -> Alerts {
 }
 
 fn observe(context: &Context, others: &[UnitName]) -> Result<Observed, BusError> {
-    let observed = context
+    let mut observed = context
         .manager()
         .and_then(|manager| Observed::ask(&manager, &Declaration::load(&context.dirs), others));
-    if let Err(error) = &observed {
-        tracing::warn!("which units are failed is not known: {}", chain(error));
+    match &mut observed {
+        Ok(observed) => observed.recall(&context.dirs),
+        Err(error) => tracing::warn!("which units are failed is not known: {}", chain(error)),
     }
     observed
 }

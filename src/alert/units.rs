@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::Problem;
 use crate::audit::{ALERTS, Check, Declaration, Finding, State, failure, with_instances};
+use crate::dirs::Dirs;
 use crate::exit::Code;
 use crate::names::{StackName, UnitName};
+use crate::records;
 use crate::systemd::bus::BusError;
 use crate::systemd::loaded::{Detail, LoadedUnit};
 use crate::systemd::manager::Manager;
@@ -29,6 +31,8 @@ pub struct Failed {
     pub code: Option<Code>,
     /// The run that failed.
     pub run: Option<String>,
+    /// What its program said of that in the record of the transaction.
+    pub why: Option<String>,
 }
 
 impl Failed {
@@ -37,7 +41,7 @@ impl Failed {
         let status = unit.exec_main_status.filter(|_| ours && exited);
         let code = status
             .and_then(|status| Code::ALL.iter().copied().find(|code| u64::from(code.number()) == status));
-        Self { stack, how: failure(unit), code, run: unit.invocation_id.clone() }
+        Self { stack, how: failure(unit), code, run: unit.invocation_id.clone(), why: None }
     }
 }
 
@@ -112,6 +116,20 @@ impl Observed {
         Ok(observed)
     }
 
+    /// Adds what the failed units have said in their records. A record with another exit code is of another run.
+    pub fn recall(&mut self, dirs: &Dirs) {
+        for (name, unit) in &mut self.failed {
+            let Some(record) =
+                unit.stack.as_ref().and_then(|stack| records::newest_of_unit(dirs, stack, name))
+            else {
+                continue;
+            };
+            let said =
+                record.outcome.filter(|outcome| unit.code.is_some_and(|it| it.number() == outcome.code));
+            unit.why = said.map(|outcome| outcome.message);
+        }
+    }
+
     /// The problems that failed units are. The update units of a failed run are one problem with it, and while a run
     /// goes on they are none yet. `run` is what the last run said of itself.
     #[must_use]
@@ -149,7 +167,8 @@ fn one((name, unit): (&UnitName, &Failed)) -> Problem {
 
 fn told(unit: &Failed) -> String {
     let meaning = unit.code.map_or_else(String::new, |code| format!(" ({})", code.meaning_of_a_verb()));
-    format!("{}{meaning}", unit.how)
+    let why = unit.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    format!("{}{meaning}{why}", unit.how)
 }
 
 /// A failed run of the orchestrator, with what it said of the stacks. Only a run that came to its end has said something:
@@ -180,6 +199,7 @@ mod tests {
             how: format!("failed: exit-code, exit status {status}"),
             code: Code::ALL.iter().copied().find(|code| code.number() == status),
             run: Some("run".to_owned()),
+            why: (status == 80).then(|| "stack web is not up".to_owned()),
         };
         (UnitName::parse(name).unwrap(), unit)
     }
@@ -208,6 +228,15 @@ mod tests {
             text,
             "web.service: unit-failed: expected a unit that is not failed, saw failed: exit-code, exit status 78 \
              (the inventory, or preflight, refused); next: journalctl --user -u web.service -n 50"
+        );
+    }
+
+    #[test]
+    fn a_failed_unit_says_what_its_record_does() {
+        let [(_, text)] = &problems(&[("web.service", 80)], false)[..] else { panic!() };
+        assert!(
+            text.contains("exit status 80 (") && text.contains("): stack web is not up; next: "),
+            "{text}"
         );
     }
 

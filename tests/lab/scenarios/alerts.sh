@@ -117,6 +117,18 @@ userctl start stack-update.service
 audits 1
 wait_until 20 taken_are new,recovered
 
+step 'a stack that is not started is told with the reason'
+user rm "$TAKEN"
+user mv music/compose.yml music/compose.off
+userctl restart music.service 2>/dev/null && fail 'a stack without its compose file should have been refused'
+wait_until 20 taken_are new
+assert_json "$(taken)" '.events[0].problem.object == "music.service" and (.text | contains("exit status 78"))
+    and (.text | contains("music/compose.yml"))'
+user mv music/compose.off music/compose.yml
+userctl restart music.service
+audits 1
+wait_until 20 taken_are new,recovered
+
 step 'the documented queries find what they say'
 userctl stop stack-audit.timer # a repair: it is started again
 audits 1
