@@ -330,3 +330,42 @@ fn without_a_manager_the_disk_is_explained_and_the_exit_code_says_so() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("from the disk alone") && stderr.contains("cannot connect"), "{stderr}");
 }
+
+/// Everything that a search path can hold by mistake: none of it hangs or ends the explanation.
+#[test]
+fn odd_files_and_crowded_directories_are_explained_in_time() {
+    let manager = Manager::start();
+    manager.write_unit("web.service", &service("/bin/true"));
+    manager.systemctl(&["daemon-reload"]);
+    manager.systemctl(&["start", "web.service"]);
+    let drop_ins = manager.owner().join("web.service.d");
+    let link_to_itself = drop_ins.join("40-loop.conf");
+    fs_err::create_dir_all(drop_ins.join("10-directory.conf")).unwrap();
+    nix::unistd::mkfifo(&drop_ins.join("20-fifo.conf"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let bytes = b"[Service]\nEnvironment=A=\xff\n";
+    stackwarden::atomic::replace(&drop_ins.join("30-bytes.conf"), bytes, stackwarden::atomic::PUBLIC)
+        .unwrap();
+    fs_err::os::unix::fs::symlink(&link_to_itself, &link_to_itself).unwrap();
+    fs_err::File::create(drop_ins.join("50-huge.conf")).unwrap().set_len(1 << 30).unwrap();
+    write(drop_ins.join("60-good.conf"), "[Service]\nTimeoutStopSec=7s\n");
+    for index in 0..10_000 {
+        write(manager.owner().join(format!("crowd-{index}.service")), "");
+    }
+    let explanation = explain(&manager, "web.service");
+    let said = explanation.to_string();
+    for name in ["20-fifo.conf", "30-bytes.conf", "50-huge.conf", "60-good.conf"] {
+        assert!(said.contains(name), "{name}: {explanation:#}");
+    }
+    assert!(said.contains("TimeoutStopSec"), "{explanation:#}");
+
+    let looped = manager.owner().join("loop.service");
+    fs_err::os::unix::fs::symlink(&looped, &looped).unwrap();
+    assert!(!copies(&explain(&manager, "loop.service")).is_empty());
+
+    let long = format!("{}.service", "a".repeat(300));
+    for name in ["a/b.service", "", "a\nb.service", "@.service", long.as_str(), "a b.service"] {
+        let output = run(&manager, &["--", name]);
+        assert_eq!(output.status.code(), Some(64), "{name:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+}
