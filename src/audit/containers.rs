@@ -77,7 +77,18 @@ impl Judge<'_> {
     }
 
     fn unowned(&self) -> Option<Finding> {
-        let running: Vec<String> = self.running().map(|one| one.name().to_owned()).collect();
+        let mut running: Vec<String> = self.running().map(|one| one.name().to_owned()).collect();
+        // One that ends at once is hardly ever seen to run.
+        let again = |one: &&&Container| {
+            self.inspected.get(&one.id).is_some_and(|one| one.restart_count > 0 && one.will_start_again())
+        };
+        running.extend(
+            self.own
+                .iter()
+                .filter(|one| !one.is_running())
+                .filter(again)
+                .map(|one| format!("{} (again and again)", one.name())),
+        );
         let loaded = self.world.units.get(&self.stack.service()).and_then(|seen| seen.loaded.as_ref());
         let state = loaded.and_then(|unit| unit.as_ref().ok()).map(|unit| unit.active_state.to_string());
         let seen = format!(

@@ -130,7 +130,12 @@ pub(crate) fn failure(unit: &LoadedUnit) -> String {
         format!(" since {}", humantime::format_rfc3339_seconds(time.into()))
     });
     let result = unit.result.as_deref().unwrap_or("unknown");
-    let status = unit.exec_main_status.map_or_else(String::new, |status| format!(", exit status {status}"));
+    let status = match unit.exec_main_status {
+        // The status is that of the start alone.
+        Some(0) if result == "exit-code" => ", of a command after its start, such as its stop".to_owned(),
+        Some(status) => format!(", exit status {status}"),
+        None => String::new(),
+    };
     format!("failed{since}: {result}{status}")
 }
 

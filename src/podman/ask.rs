@@ -1,6 +1,8 @@
 //! The questions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -28,8 +30,47 @@ pub enum PodmanError {
         path: String,
     },
     /// podman failed, hung, or said what is not understood.
-    #[error("{}", if .0.is_interrupted() { "podman had not answered yet" } else { "podman did not answer" })]
+    #[error("{}", failure(.0))]
     Process(#[from] ProcessError),
+    /// Its API, which docker-compose talks to, says nothing.
+    #[error(
+        "podman's API at {} did not answer within {}; next: systemctl --user restart podman.service",
+        socket.display(), humantime::format_duration(*waited)
+    )]
+    Silent {
+        /// The socket.
+        socket: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+fn failure(error: &ProcessError) -> &'static str {
+    if error.is_interrupted() {
+        "podman had not answered yet"
+    } else if error.exit_status().is_some() {
+        "podman refused"
+    } else {
+        "podman did not answer"
+    }
+}
+
+/// Asks podman's API for a sign of life: a client of it would wait for as long as it may.
+///
+/// # Errors
+/// There is none in time.
+pub fn ping(dirs: &Dirs, patience: Duration) -> Result<(), PodmanError> {
+    let socket = dirs.runtime.join("podman/podman.sock");
+    let answer = || {
+        let mut stream = UnixStream::connect(&socket)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        stream.write_all(b"GET /_ping HTTP/1.0\r\n\r\n")?;
+        stream.read_exact(&mut [0])
+    };
+    answer().map_err(|source| PodmanError::Silent { socket: socket.clone(), waited: patience, source })
 }
 
 impl PodmanError {
@@ -229,6 +270,28 @@ impl Podman {
             return Ok(());
         }
         Ok(self.command(timeout).arg("stop").args(ids).run(|_| {})?)
+    }
+
+    /// Lets paused containers go on.
+    ///
+    /// # Errors
+    /// podman fails.
+    pub fn unpause(&self, ids: &[&str], timeout: Duration) -> Result<(), PodmanError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        Ok(self.command(timeout).arg("unpause").args(ids).run(|_| {})?)
+    }
+
+    /// Removes containers that are stopped. Their volumes stay.
+    ///
+    /// # Errors
+    /// podman fails.
+    pub fn remove(&self, ids: &[&str], timeout: Duration) -> Result<(), PodmanError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        Ok(self.command(timeout).arg("rm").args(ids).run(|_| {})?)
     }
 
     /// Starts containers again.

@@ -6,7 +6,7 @@ mod needs;
 mod time;
 mod types;
 
-pub use ask::{Podman, PodmanError};
+pub use ask::{Podman, PodmanError, ping};
 pub use later::says_later;
 pub use needs::{HELPERS, OLDEST, is_older};
 pub use time::parse_time;

@@ -139,10 +139,31 @@ impl Container {
         self.status.contains("(unhealthy)")
     }
 
+    /// Whether its processes are held.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.state == "paused"
+    }
+
     /// Whether a process of it may be alive.
     #[must_use]
     pub fn is_running(&self) -> bool {
         matches!(self.state.as_str(), "running" | "paused" | "stopping")
+    }
+}
+
+impl Inspected {
+    /// Whether podman starts it again by itself now that it has ended. It gives up on what it was asked to stop.
+    #[must_use]
+    pub fn will_start_again(&self) -> bool {
+        let ended = matches!(self.state.status.as_str(), "exited" | "stopped" | "restarting");
+        ended
+            && !self.state.stopped_by_user
+            && match self.host_config.restart_policy.name.as_str() {
+                "always" | "unless-stopped" => true,
+                "on-failure" => self.state.exit_code != 0,
+                _ => false,
+            }
     }
 }
 
@@ -389,5 +410,20 @@ mod tests {
         )
         .unwrap();
         assert_eq!(inspected.state.health.status, "");
+    }
+
+    #[test]
+    fn what_is_started_again_is_told_by_policy_and_end() {
+        let again = |state: &str, policy: &str| {
+            let text = format!(
+                r#"{{"Id": "c", "Name": "x", "State": {state}, "HostConfig": {{"RestartPolicy": {{"Name": "{policy}"}}}}}}"#
+            );
+            serde_json::from_str::<Inspected>(&text).unwrap().will_start_again()
+        };
+        let (good, bad) = (r#"{"Status": "exited"}"#, r#"{"Status": "exited", "ExitCode": 1}"#);
+        assert!(again(good, "always") && again(good, "unless-stopped") && again(bad, "on-failure"));
+        assert!(!again(good, "on-failure") && !again(bad, "no") && !again(bad, ""));
+        assert!(!again(r#"{"Status": "exited", "StoppedByUser": true}"#, "always"));
+        assert!(!again(r#"{"Status": "created"}"#, "always") && !again(r#"{"Status": "running"}"#, "always"));
     }
 }

@@ -108,7 +108,10 @@ pub(crate) fn remember(
     let stack = transaction.stack();
     let mut state = state_of(prepared, saved(context, stack)?);
     state.applied = Some(Applied::of(prepared, containers, &transaction.id()));
-    Ok(state.store(&StackState::path(&context.dirs, stack))?)
+    state.store(&StackState::path(&context.dirs, stack)).map_err(|source| {
+        let containers = containers.iter().map(Container::name).collect::<Vec<_>>().join(", ");
+        StackError::UpUnwritten { stack: stack.clone(), containers, source }.into()
+    })
 }
 
 /// A stop must find what an interrupted start leaves behind.

@@ -154,6 +154,39 @@ pub enum StackError {
         /// The stack.
         stack: StackName,
     },
+    /// Containers were stopped again and again, and run nevertheless.
+    #[error(
+        "stack {stack}: expected its containers to be stopped, but podman starts them again; next: podman update --restart=no {ids}, then: stackctl stop {stack}",
+        ids = containers.join(" ")
+    )]
+    StartedAgain {
+        /// The stack.
+        stack: StackName,
+        /// Their ids.
+        containers: Vec<String>,
+    },
+    /// The containers were stopped, and that could not be recorded.
+    #[error("stack {stack}: {done}, but not recorded; next: df --human-readable --inodes, and make room")]
+    Unwritten {
+        /// The stack.
+        stack: StackName,
+        /// What was done.
+        done: String,
+        /// What could not be written.
+        source: Box<crate::error::Error>,
+    },
+    /// The stack runs, and with what could not be stored.
+    #[error(
+        "stack {stack}: its containers run ({containers}), but what they were made from could not be stored; next: make room, then: stackctl apply {stack}"
+    )]
+    UpUnwritten {
+        /// The stack.
+        stack: StackName,
+        /// The containers.
+        containers: String,
+        /// What could not be written.
+        source: crate::atomic::WriteError,
+    },
     /// Nothing tells which project the stack is.
     #[error(
         "stack {stack} is not declared, has no saved state and no container names it: there is nothing to stop"
@@ -179,9 +212,12 @@ impl StackError {
             | Self::NotMade { .. }
             | Self::ImageGone { .. }
             | Self::Job { .. }
-            | Self::StopUnclear { .. } => Code::Refused,
+            | Self::StopUnclear { .. }
+            | Self::StartedAgain { .. } => Code::Refused,
             Self::State(_) => Code::Io,
-            Self::Lock(LockError::Io { .. }) => Code::CannotWrite,
+            Self::Lock(LockError::Io { .. }) | Self::Unwritten { .. } | Self::UpUnwritten { .. } => {
+                Code::CannotWrite
+            }
             Self::Interrupted { .. } | Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => {
                 Code::TryLater
             }
@@ -208,7 +244,7 @@ fn after(waited: Option<Duration>) -> String {
 
 fn podman_code(error: &PodmanError) -> Code {
     match error {
-        PodmanError::Missing { .. } => Code::Unreachable,
+        PodmanError::Missing { .. } | PodmanError::Silent { .. } => Code::Unreachable,
         PodmanError::Process(error) => process_code(error),
     }
 }

@@ -10,6 +10,7 @@ mod detach;
 mod error;
 pub mod history;
 mod left_open;
+mod own;
 pub mod preflight;
 mod pull;
 mod refusal;

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::error::StackError;
-use super::state::StackState;
+use super::own::Own;
 use super::transaction::{Transaction, tell};
-use crate::compose::{Compose, ComposeError};
+use crate::compose::Compose;
 use crate::error::{Error, chain};
+use crate::exit::Code;
 use crate::inventory::{Inventory, ProviderKind};
 use crate::journal;
 use crate::names::StackName;
-use crate::podman::{Container, Owner, Podman};
+use crate::podman::{self, Container, Podman};
 use crate::process::Interrupt;
 use crate::systemd::bus::BusError;
 use crate::systemd::loaded::Detail;
@@ -21,6 +22,12 @@ use crate::systemd::words::{ActiveState, JobType, SystemState};
 /// Containers stop within their own `stop_grace_period`, one after the other if they depend on each other; the unit's
 /// `TimeoutStopSec=` leaves this, and the wait for the lock.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(9 * 60);
+
+/// How long podman's API may take for a first word. One that is started on demand has it in half a second.
+const PING: Duration = Duration::from_secs(10);
+
+/// How often containers that end by themselves and are started again are stopped; the first time is nearly always enough.
+const STOPS: usize = 5;
 
 /// Why a stop was asked for, as far as the manager tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,16 +146,15 @@ pub(super) fn stop_if_wanted(context: &Context, stack: &StackName) -> Result<(),
 }
 
 fn stop_now(context: &Context, stack: &StackName) -> Result<(), Error> {
-    Transaction::run(context, stack, "stop", |transaction| {
-        transaction.step("stop")?;
-        let podman = context.podman().map_err(StackError::from)?;
-        let found = containers(context, &podman, stack)?;
-        let running: Vec<&Container> = found.iter().filter(|container| container.is_running()).collect();
-        if running.is_empty() {
+    regardless(context, stack, "stop", |podman, warn| {
+        let own = Own::find(context, podman, stack)?;
+        own.left_alone().iter().for_each(|left| warn(left));
+        let live = live(podman, &own.containers)?;
+        if live.is_empty() {
             return Ok("no container of it runs".to_owned());
         }
-        stop_containers(context, &podman, stack, &running)?;
-        Ok(format!("stopped, {} containers", running.len()))
+        stop_containers(context, podman, &own, stack, &live)?;
+        Ok(format!("stopped, {} containers", live.len()))
     })
 }
 
@@ -157,15 +163,19 @@ fn stop_now(context: &Context, stack: &StackName) -> Result<(), Error> {
 /// # Errors
 /// Somebody else is at work, or compose refuses.
 pub fn down(context: &Context, stack: &StackName) -> Result<(), Error> {
-    Transaction::run(context, stack, "down", |transaction| {
-        transaction.step("down")?;
-        let podman = context.podman().map_err(StackError::from)?;
-        let found = containers(context, &podman, stack)?;
-        let projects: BTreeSet<&str> = found.iter().filter_map(Container::project).collect();
-        for project in projects {
-            on_project(context, &podman, stack, project, "down").map_err(StackError::from)?;
+    regardless(context, stack, "down", |podman, warn| {
+        let own = Own::find(context, podman, stack)?;
+        own.left_alone().iter().for_each(|left| warn(left));
+        unpause(podman, &own.containers)?;
+        for (project, ids) in by_project(&own.containers) {
+            if own.shared.contains(project) {
+                podman.stop(&ids, STOP_TIMEOUT)?;
+                podman.remove(&ids, STOP_TIMEOUT)?;
+            } else {
+                on_project(context, podman, stack, project, "down")?;
+            }
         }
-        Ok(format!("taken down, {} containers; volumes are kept", found.len()))
+        Ok(format!("taken down, {} containers; volumes are kept", own.containers.len()))
     })
 }
 
@@ -175,32 +185,75 @@ pub fn down(context: &Context, stack: &StackName) -> Result<(), Error> {
 /// podman cannot be asked.
 pub fn running(context: &Context, stack: &StackName) -> Result<Vec<String>, Error> {
     let podman = context.podman().map_err(StackError::from)?;
-    let found = match containers(context, &podman, stack) {
-        Err(Error::Stack(error)) if matches!(*error, StackError::Unknown { .. }) => Vec::new(),
+    let own = match Own::find(context, &podman, stack) {
+        Err(StackError::Unknown { .. }) => Own::default(),
         other => other?,
     };
-    Ok(found.into_iter().filter(Container::is_running).map(|container| container.name().to_owned()).collect())
+    Ok(live(&podman, &own.containers)?.into_iter().map(|container| container.name().to_owned()).collect())
 }
 
-/// The containers of the stack: by project, as it was last applied or is declared, and by the label that names its
-/// unit. It works without the inventory, because a removed stack's entry is gone before its unit is stopped.
-fn containers(context: &Context, podman: &Podman, stack: &StackName) -> Result<Vec<Container>, Error> {
-    let saved = StackState::load_if_any(&context.dirs, stack).map_err(StackError::from)?;
-    let declared = Inventory::load_stack(&context.dirs, stack);
-    let unit = stack.service();
-    let all = podman.compose_containers().map_err(StackError::from)?;
-    let project = saved
-        .map(|state| state.project)
-        .or_else(|| declared.as_ref().ok().and_then(|declared| declared.entry.compose.project.clone()));
-    let ours = |container: &Container| {
-        container.owner() == Owner::Unit(unit.as_str())
-            || (project.is_some() && container.project() == project.as_deref())
-    };
-    let found: Vec<Container> = all.into_iter().filter(ours).collect();
-    if found.is_empty() && project.is_none() && declared.is_err() {
-        return Err(StackError::Unknown { stack: stack.clone() }.into());
+/// Runs `work` as a transaction, and where neither lock nor record can be written, without: a disk that is full must not
+/// keep alive what is to end.
+fn regardless(
+    context: &Context,
+    stack: &StackName,
+    verb: &'static str,
+    work: impl Fn(&Podman, &mut dyn FnMut(&str)) -> Result<String, StackError>,
+) -> Result<(), Error> {
+    let podman = context.podman().map_err(StackError::from)?;
+    let mut done = None;
+    let written = Transaction::run(context, stack, verb, |transaction| {
+        transaction.step(verb)?;
+        let said = work(&podman, &mut |warning| transaction.warn(warning))?;
+        done = Some(said.clone());
+        Ok(said)
+    });
+    match written {
+        Err(source @ (Error::Write(_) | Error::Lock(_) | Error::Stack(_)))
+            if source.code() == Code::CannotWrite =>
+        {
+            let done = match done {
+                Some(done) => done,
+                None => work(&podman, &mut |warning| {
+                    tracing::warn!(STACKWARDEN_STACK = stack.as_str(), "stack {stack}: {warning}");
+                })?,
+            };
+            Err(StackError::Unwritten { stack: stack.clone(), done, source: Box::new(source) }.into())
+        }
+        other => other,
     }
-    Ok(found)
+}
+
+/// Those that run, and those that podman is about to start again because they have ended.
+fn live<'a>(podman: &Podman, containers: &'a [Container]) -> Result<Vec<&'a Container>, StackError> {
+    let ids: Vec<&str> =
+        containers.iter().filter(|one| !one.is_running()).map(|one| one.id.as_str()).collect();
+    let again = not_at_rest(podman, &ids)?;
+    Ok(containers.iter().filter(|one| one.is_running() || again.contains(&one.id)).collect())
+}
+
+/// The ids of those that run, or that podman starts again.
+fn not_at_rest(podman: &Podman, ids: &[&str]) -> Result<BTreeSet<String>, StackError> {
+    let seen = podman.inspect(ids)?.into_iter();
+    Ok(seen.filter(|one| one.state.status == "running" || one.will_start_again()).map(|one| one.id).collect())
+}
+
+/// What is paused cannot be stopped.
+fn unpause<'a>(
+    podman: &Podman,
+    containers: impl IntoIterator<Item = &'a Container>,
+) -> Result<(), StackError> {
+    let paused: Vec<&str> =
+        containers.into_iter().filter(|one| one.is_paused()).map(|one| one.id.as_str()).collect();
+    Ok(podman.unpause(&paused, STOP_TIMEOUT)?)
+}
+
+fn by_project<'a>(containers: impl IntoIterator<Item = &'a Container>) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let mut projects: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for container in containers {
+        projects.entry(container.project().unwrap_or_default()).or_default().push(&container.id);
+    }
+    projects
 }
 
 /// compose knows the order; it needs no file for that, only what the containers carry. Where it fails, podman stops
@@ -208,15 +261,15 @@ fn containers(context: &Context, podman: &Podman, stack: &StackName) -> Result<V
 fn stop_containers(
     context: &Context,
     podman: &Podman,
+    own: &Own,
     stack: &StackName,
-    running: &[&Container],
+    live: &[&Container],
 ) -> Result<(), StackError> {
-    let mut projects: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for container in running {
-        projects.entry(container.project().unwrap_or_default()).or_default().push(&container.id);
-    }
-    for (project, ids) in projects {
-        if let Err(error) = on_project(context, podman, stack, project, "stop") {
+    unpause(podman, live.iter().copied())?;
+    for (project, ids) in by_project(live.iter().copied()) {
+        if !own.shared.contains(project)
+            && let Err(error) = on_project(context, podman, stack, project, "stop")
+        {
             let reason = chain(&error);
             tracing::warn!(
                 STACKWARDEN_STACK = stack.as_str(),
@@ -224,9 +277,22 @@ fn stop_containers(
             );
         }
         // Also what compose does not count as a service's: the containers of `compose run`.
-        podman.stop(&ids, STOP_TIMEOUT)?;
+        stop_for_good(podman, stack, &ids)?;
     }
     Ok(())
+}
+
+/// One that is being started again at that moment does not hear of it.
+fn stop_for_good(podman: &Podman, stack: &StackName, ids: &[&str]) -> Result<(), StackError> {
+    let mut left: BTreeSet<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+    for _ in 0..STOPS {
+        podman.stop(&left.iter().map(String::as_str).collect::<Vec<_>>(), STOP_TIMEOUT)?;
+        left = not_at_rest(podman, ids)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(StackError::StartedAgain { stack: stack.clone(), containers: left.into_iter().collect() })
 }
 
 fn on_project(
@@ -235,19 +301,22 @@ fn on_project(
     stack: &StackName,
     project: &str,
     verb: &'static str,
-) -> Result<(), ComposeError> {
+) -> Result<(), StackError> {
     let (dirs, host) = (&context.dirs, &context.host);
     let compose = match host.provider.kind {
         ProviderKind::DockerCompose => {
+            podman::ping(dirs, PING)?;
             Compose::of_project(dirs, host, podman.program(), stack, project, &context.interrupt)?
         }
         // It reads the files for the order.
         ProviderKind::PodmanCompose => match Inventory::load_stack(dirs, stack) {
-            Ok(declared) => context.compose(podman, stack, &declared.entry)?,
-            Err(_) => return Ok(()),
+            Ok(declared) if declared.entry.compose.project.as_deref().is_none_or(|it| it == project) => {
+                context.compose(podman, stack, &declared.entry)?
+            }
+            _ => return Ok(()),
         },
     };
-    compose.act(None, verb, [verb], STOP_TIMEOUT, |_| {})
+    Ok(compose.act(None, verb, [verb], STOP_TIMEOUT, |_| {})?)
 }
 
 #[cfg(test)]

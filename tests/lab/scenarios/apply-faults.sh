@@ -32,7 +32,26 @@ FILL
 assert_exit 73 user stackctl apply shop
 assert_contains "$OUT" 'No space left'
 assert_eq "$(started_at "$web")" "$before" StartedAt
+assert_exit 73 user stackctl stop shop
+assert_contains "$OUT" 'stack shop: stopped, 3 containers, but not recorded'
+assert_lacks "$(user podman ps --format '{{.Names}}')" shop-
 root umount "$HOME_DIR/.local/state/stackwarden"
+assert_exit 0 user stackctl apply shop
+before=$(started_at "$web")
+
+step 'a lock that cannot be written: a stop stops'
+root_script "/run/user/$LAB_UID/stackwarden" "$LAB_UID" <<'FILL'
+mount -t tmpfs -o "size=4096,uid=$2,gid=$2,mode=700" tmpfs "$1"
+dd if=/dev/zero of="$1/fill" bs=4096 count=1 status=none || true
+FILL
+userctl stop shop.service
+assert_unit shop.service failed
+assert_lacks "$(user podman ps --format '{{.Names}}')" shop-
+assert_contains "$(user stackctl status || true)" 'of a command after its start'
+root umount "/run/user/$LAB_UID/stackwarden"
+userctl reset-failed shop.service
+userctl start shop.service
+before=$(started_at "$web")
 assert_exit 0 user stackctl apply shop
 assert_eq "$(started_at "$web")" "$before" StartedAt
 
