@@ -38,6 +38,9 @@ pub enum Verb {
     Stop {
         /// The stack
         stack: StackName,
+        /// Only what runs although the stack's unit was stopped; what the unit calls last
+        #[arg(long)]
+        left: bool,
     },
     /// Restart a stack's unit and wait until the stack is up, in every verify mode
     Restart {
@@ -80,7 +83,7 @@ impl Verb {
             Self::Preflight { stack }
             | Self::Apply { stack }
             | Self::Verify { stack, .. }
-            | Self::Stop { stack }
+            | Self::Stop { stack, .. }
             | Self::Restart { stack }
             | Self::Compose { stack, .. } => Some(stack),
             Self::Status { .. } => None,
@@ -106,7 +109,8 @@ pub fn work(verb: Verb) -> Result<Code, Error> {
         Verb::Verify { stack, timeout } => {
             stack::verify::run(&Context::open()?, &stack, timeout.map(Timespan::duration))?;
         }
-        Verb::Stop { stack } => stack::stop::stop(&Context::open_to_stop()?, &stack)?,
+        Verb::Stop { stack, left: false } => stack::stop::stop(&Context::open_to_stop()?, &stack)?,
+        Verb::Stop { stack, left: true } => stack::stop::stop_left(&Context::open_to_stop()?, &stack)?,
         Verb::Restart { stack } => return stack::restart::restart(&Context::open()?, &stack),
         Verb::Compose { stack, arguments } => {
             stack::compose::compose(&Context::open_plain()?, &stack, &arguments)?;

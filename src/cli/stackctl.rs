@@ -8,7 +8,6 @@ use super::{declare, inspect, lifecycle, monitor, packaging, updates};
 use crate::error::Error;
 use crate::exit::{Code, table};
 use crate::names::StackName;
-use crate::process::Interrupt;
 
 #[derive(Parser)]
 #[command(name = "stackctl", version, about = "Declare, start, stop and repair Compose stacks under systemd user units", after_help = table())]
@@ -42,11 +41,6 @@ pub fn command() -> clap::Command {
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
-    // systemd ends a unit that is still starting with a signal and runs no stop command: whatever this program would do
-    // first is a moment in which a stop is lost. What cannot be caught now is an error when it is asked for.
-    if std::env::args_os().nth(1).is_some_and(|verb| verb == "apply") {
-        drop(Interrupt::catch());
-    }
     super::run(stack, work)
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::PipeReader;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -15,27 +15,20 @@ use super::running::until;
 /// A descriptor that becomes readable once this program is asked to end, and stays so: it is never read, so that
 /// whatever is started afterwards is refused too.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt(Option<&'static PipeReader>);
-
-/// The signals are caught once.
-static CAUGHT: OnceLock<PipeReader> = OnceLock::new();
+pub struct Interrupt(Option<Arc<PipeReader>>);
 
 impl Interrupt {
     /// From now on the signals no longer end the program; whoever waits looks at this value. They are caught and not
-    /// blocked: a program inherits what is blocked, and could then not be asked to end. Every later call sees what came
-    /// since the first.
+    /// blocked: a program inherits what is blocked, and could then not be asked to end.
     ///
     /// # Errors
     /// The system has no descriptor left.
     pub fn catch() -> Result<Self, std::io::Error> {
-        if let Some(caught) = CAUGHT.get() {
-            return Ok(Self(Some(caught)));
-        }
         let (reader, writer) = std::io::pipe()?;
         for signal in [SIGTERM, SIGINT, SIGHUP] {
             pipe::register(signal, writer.try_clone()?)?;
         }
-        Ok(Self(Some(CAUGHT.get_or_init(|| reader))))
+        Ok(Self(Some(Arc::new(reader))))
     }
 
     /// Never: for what must be done even though the program was asked to end. Give it a short deadline.
@@ -65,7 +58,7 @@ impl Interrupt {
     }
 
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.0.map(AsFd::as_fd)
+        self.0.as_deref().map(AsFd::as_fd)
     }
 }
 
@@ -91,6 +84,5 @@ mod tests {
         assert!(!interrupt.pending());
         nix::sys::signal::raise(nix::sys::signal::Signal::SIGHUP).unwrap();
         assert!(interrupt.pending() && interrupt.pending());
-        assert!(Interrupt::catch().unwrap().pending(), "what came before is not lost");
     }
 }

@@ -10,7 +10,6 @@ use super::error::StackError;
 use super::preflight::{Prepared, preflight};
 use super::pull::pull_missing;
 use super::state::{Applied, StackState};
-use super::stop::stop_if_wanted;
 use super::transaction::Transaction;
 use super::up::up;
 use super::verify::{Goal, Outcome, expected, verify};
@@ -31,7 +30,7 @@ use crate::update::Settled;
 /// # Errors
 /// Preflight refuses, somebody else is at work, compose fails, or in gate mode the stack does not come up.
 pub fn apply(context: &Context, stack: &StackName) -> Result<(), Error> {
-    let applied = Transaction::run(context, stack, "apply", |transaction| {
+    Transaction::run(context, stack, "apply", |transaction| {
         transaction.step("preflight")?;
         let prepared = preflight(context, stack)?;
         for warning in &prepared.warnings {
@@ -45,12 +44,7 @@ pub fn apply(context: &Context, stack: &StackName) -> Result<(), Error> {
             }
         };
         apply_prepared(context, transaction, &prepared)
-    });
-    // A unit that is told to stop while it starts gets a signal, and its stop command is never run.
-    if applied.is_err() && context.interrupt.pending() {
-        stop_if_wanted(context, stack)?;
-    }
-    applied
+    })
 }
 
 /// Fetches what is missing and recreates what changed: what an apply and an update share. `enter` is told each step.

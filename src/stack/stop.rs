@@ -14,7 +14,6 @@ use crate::inventory::{Inventory, ProviderKind};
 use crate::journal;
 use crate::names::StackName;
 use crate::podman::{self, Container, Podman};
-use crate::process::Interrupt;
 use crate::systemd::bus::BusError;
 use crate::systemd::loaded::Detail;
 use crate::systemd::words::{ActiveState, JobType, SystemState};
@@ -115,6 +114,26 @@ pub fn stop(context: &Context, stack: &StackName) -> Result<(), Error> {
     }
 }
 
+/// Stops what runs of a stack although its unit has ended and is not to start again: it was told to stop while it started,
+/// which sends a signal and runs no stop command, or while a restart had kept the containers.
+///
+/// # Errors
+/// As [`stop`].
+pub fn stop_left(context: &Context, stack: &StackName) -> Result<(), Error> {
+    // A stop command that has failed has said so, and would only be tried twice.
+    let ended = |name, value| std::env::var(name).is_ok_and(|seen| seen == value);
+    if !ended("SERVICE_RESULT", "success") && ended("EXIT_STATUS", "0") {
+        return Ok(());
+    }
+    let asked = ask(context, stack, true)
+        .or_else(|_| ask(context, stack, true))
+        .map_err(|source| StackError::StopUnread { stack: stack.clone(), source: Box::new(source) })?;
+    if decide(&asked) != Decision::Stop || running(context, stack)?.is_empty() {
+        return Ok(());
+    }
+    stop_now(context, stack)
+}
+
 /// Whether the stack's unit is up; not if the manager cannot be asked.
 fn is_active(context: &Context, stack: &StackName) -> bool {
     context
@@ -128,21 +147,6 @@ fn ask(context: &Context, stack: &StackName, by_unit: bool) -> Result<Asked, Bus
     let state = manager.state()?.system_state;
     let job = manager.unit_job(&stack.service())?.map(|job| job.kind);
     Ok(Asked { by_unit, manager: state, job })
-}
-
-/// After an apply of the stack's own unit was interrupted: stops the stack if that is why. systemd ends a unit that is
-/// still starting with a signal, and does not run its stop command.
-///
-/// # Errors
-/// As [`stop`].
-pub(super) fn stop_if_wanted(context: &Context, stack: &StackName) -> Result<(), Error> {
-    let by_unit = journal::own_unit().is_some_and(|unit| unit == stack.service().as_str());
-    if !by_unit || !ask(context, stack, by_unit).is_ok_and(|asked| decide(&asked) == Decision::Stop) {
-        return Ok(());
-    }
-    // This program was asked to end; what it does now has bounds of its own.
-    let (dirs, host) = (context.dirs.clone(), context.host.clone());
-    stop_now(&Context { dirs, host, interrupt: Interrupt::never() }, stack)
 }
 
 fn stop_now(context: &Context, stack: &StackName) -> Result<(), Error> {
