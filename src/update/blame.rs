@@ -113,7 +113,11 @@ mod tests {
     fn seen(service: &str, state: &serde_json::Value) -> Observed {
         let container =
             json!({"Id": service, "Name": format!("p-{service}-1"), "Image": "new", "State": state});
-        Observed { service: service.to_owned(), container: serde_json::from_value(container).unwrap() }
+        Observed {
+            service: service.to_owned(),
+            container: serde_json::from_value(container).unwrap(),
+            since: None,
+        }
     }
 
     fn names(set: &BTreeSet<String>) -> Vec<&str> {

@@ -93,7 +93,11 @@ mod tests {
         let seen = |service: &str, status: &str, code: u32| {
             let state = json!({"Status": status, "ExitCode": code});
             let container = json!({"Id": "c", "Name": "c", "Image": "x", "State": state});
-            Observed { service: service.to_owned(), container: serde_json::from_value(container).unwrap() }
+            Observed {
+                service: service.to_owned(),
+                container: serde_json::from_value(container).unwrap(),
+                since: None,
+            }
         };
         let observed = [
             seen("web", "exited", 1),

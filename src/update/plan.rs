@@ -200,7 +200,11 @@ mod tests {
 
     fn running(service: &str, image: &str) -> Observed {
         let container = json!({"Id": "c", "Name": "c", "Image": image, "State": {}});
-        Observed { service: service.to_owned(), container: serde_json::from_value(container).unwrap() }
+        Observed {
+            service: service.to_owned(),
+            container: serde_json::from_value(container).unwrap(),
+            since: None,
+        }
     }
 
     #[test]

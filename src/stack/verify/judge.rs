@@ -29,6 +29,9 @@ pub struct Observed {
     pub service: String,
     /// What podman says of it.
     pub container: Inspected,
+    /// Since when it runs: as podman says, or since it was first seen so if that lies in the future, because the clock
+    /// was set back.
+    pub since: Option<SystemTime>,
 }
 
 /// Why something is not up.
@@ -89,8 +92,9 @@ pub fn judge(
                 next: "podman ps --all".to_owned(),
             });
         }
-        for Observed { container, .. } in own {
-            let why = match judge_one(container, wanted, stable_for, now) {
+        for one in own {
+            let container = &one.container;
+            let why = match judge_one(one, wanted, stable_for, now) {
                 One::Good => continue,
                 One::Due(at, why) => {
                     due = Some(due.map_or(at, |other| other.min(at)));
@@ -147,7 +151,8 @@ fn problem(container: &Inspected, why: String) -> Problem {
     }
 }
 
-fn judge_one(container: &Inspected, wanted: &Expected, stable_for: Duration, now: SystemTime) -> One {
+fn judge_one(one: &Observed, wanted: &Expected, stable_for: Duration, now: SystemTime) -> One {
+    let container = &one.container;
     if let Some((reference, id)) = &wanted.image
         && container.image != *id
     {
@@ -156,7 +161,7 @@ fn judge_one(container: &Inspected, wanted: &Expected, stable_for: Duration, now
     }
     let state = &container.state;
     match state.status.as_str() {
-        "running" => running(container, stable_for, now),
+        "running" => running(one, stable_for, now),
         "exited" | "stopped" => exited(container),
         "created" | "configured" | "initialized" => {
             let mut why = "was created and not started".to_owned();
@@ -171,11 +176,12 @@ fn judge_one(container: &Inspected, wanted: &Expected, stable_for: Duration, now
     }
 }
 
-fn running(container: &Inspected, stable_for: Duration, now: SystemTime) -> One {
+fn running(one: &Observed, stable_for: Duration, now: SystemTime) -> One {
+    let container = &one.container;
     let health = &container.state.health;
-    let started = parse_time(&container.state.started_at);
     match health.status.as_str() {
-        "healthy" => One::Good,
+        // One that ends again and again may be healthy in between.
+        "healthy" if container.restart_count == 0 => One::Good,
         "starting" => {
             if never_checked(container, now) {
                 return One::NotYet(
@@ -190,7 +196,7 @@ fn running(container: &Inspected, stable_for: Duration, now: SystemTime) -> One 
             health.failing_streak,
             last_check(container)
         )),
-        _ => match started.map(|at| at + stable_for) {
+        _ => match one.since.map(|at| at + stable_for) {
             Some(at) if at <= now => One::Good,
             Some(at) => One::Due(at, unstable(container, stable_for)),
             // A time that cannot be read: the container runs, and more cannot be said.
@@ -286,7 +292,9 @@ mod tests {
             r#"{{"Id": "id", "Name": "web-1", "Image": "new", "State": {state}{}{more}}}"#,
             if more.is_empty() { "" } else { ", " }
         );
-        Observed { service: "web".to_owned(), container: serde_json::from_str(&json).unwrap() }
+        let container: Inspected = serde_json::from_str(&json).unwrap();
+        let since = parse_time(&container.state.started_at);
+        Observed { service: "web".to_owned(), container, since }
     }
 
     fn verdict(observed: &[Observed]) -> Verdict {
@@ -348,6 +356,22 @@ mod tests {
         assert!(
             why(&verdict(&[container(state, "")])).starts_with("wait: stays \"starting\": its health check")
         );
+    }
+
+    #[test]
+    fn what_is_healthy_between_two_ends_must_also_stay_up() {
+        let healthy = |since: &str, times: u32| {
+            let state = format!(
+                r#"{{"Status": "running", "StartedAt": "{since}", "Health": {{"Status": "healthy"}}}}"#
+            );
+            why(&verdict(&[container(&state, &format!(r#""RestartCount": {times}"#))]))
+        };
+        assert_eq!(healthy("2026-02-13T09:59:59Z", 0), "up");
+        assert_eq!(
+            healthy("2026-02-13T09:59:59Z", 2),
+            "wait: has not run for 5s yet; it was started again 2 times"
+        );
+        assert_eq!(healthy("2026-02-13T09:59:50Z", 2), "up");
     }
 
     #[test]

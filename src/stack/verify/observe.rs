@@ -1,10 +1,11 @@
 //! What is expected of a stack's services, and what podman says of their containers.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use super::judge::{Expected, Observed};
 use crate::compose::Model;
-use crate::podman::{Container, Inspected, Podman, PodmanError};
+use crate::podman::{Container, Inspected, Podman, PodmanError, parse_time};
 use crate::process::joined;
 
 /// How often the containers are listed anew when one goes while we ask for it.
@@ -37,11 +38,15 @@ pub fn expected(podman: &Podman, model: &Model) -> Result<BTreeMap<String, Expec
 /// # Errors
 /// podman does not answer.
 pub fn observe(podman: &Podman, project: &str) -> Result<Vec<Observed>, PodmanError> {
+    observe_after(podman, project, &[])
+}
+
+fn observe_after(podman: &Podman, project: &str, before: &[Observed]) -> Result<Vec<Observed>, PodmanError> {
     let mut attempt = 1;
     loop {
         let listed = of_services(podman.project_containers(project)?);
         match podman.inspect(&ids(&listed)) {
-            Ok(inspected) => return Ok(put_together(&listed, inspected)),
+            Ok(inspected) => return Ok(put_together(&listed, inspected, before, SystemTime::now())),
             // It was replaced meanwhile.
             Err(error) if error.is_no_such_object() && attempt < ATTEMPTS => attempt += 1,
             Err(error) => return Err(error),
@@ -72,9 +77,9 @@ pub fn observe_again(
     now.sort_unstable();
     known.sort_unstable();
     match inspected {
-        Ok(inspected) if now == known => Ok(put_together(&listed, inspected)),
+        Ok(inspected) if now == known => Ok(put_together(&listed, inspected, before, SystemTime::now())),
         Err(error) if !error.is_no_such_object() => Err(error),
-        Ok(_) | Err(_) => observe(podman, project),
+        Ok(_) | Err(_) => observe_after(podman, project, before),
     }
 }
 
@@ -87,14 +92,60 @@ fn ids(listed: &[Container]) -> Vec<&str> {
     listed.iter().map(|container| container.id.as_str()).collect()
 }
 
-fn put_together(listed: &[Container], inspected: Vec<Inspected>) -> Vec<Observed> {
+fn put_together(
+    listed: &[Container],
+    inspected: Vec<Inspected>,
+    before: &[Observed],
+    now: SystemTime,
+) -> Vec<Observed> {
     let services: BTreeMap<&str, &str> =
         listed.iter().filter_map(|container| Some((container.id.as_str(), container.service()?))).collect();
     inspected
         .into_iter()
         .filter_map(|container| {
             let service = (*services.get(container.id.as_str())?).to_owned();
-            Some(Observed { service, container })
+            let since = since(&container, before, now);
+            Some(Observed { service, container, since })
         })
         .collect()
+}
+
+/// Since when a container runs. A start that lies in the future, because the clock was set back, counts from when it was
+/// first seen.
+fn since(container: &Inspected, before: &[Observed], now: SystemTime) -> Option<SystemTime> {
+    let started = parse_time(&container.state.started_at)?;
+    if started <= now {
+        return Some(started);
+    }
+    let same = |one: &&Observed| {
+        one.container.id == container.id && one.container.state.started_at == container.state.started_at
+    };
+    Some(before.iter().find(same).and_then(|one| one.since).map_or(now, |seen| seen.min(now)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_in_the_future_counts_from_when_it_was_first_seen() {
+        let at = |text: &str| parse_time(text).unwrap();
+        let container = |started: &str| -> Inspected {
+            let text = format!(r#"{{"Id": "c", "Name": "x", "State": {{"StartedAt": "{started}"}}}}"#);
+            serde_json::from_str(&text).unwrap()
+        };
+        let observed = |started: &str, before: &[Observed], now: &str| {
+            let container = container(started);
+            let since = since(&container, before, at(now));
+            Observed { service: "web".to_owned(), container, since }
+        };
+        let (past, future) = ("2026-02-13T09:00:00Z", "2026-02-13T11:00:00Z");
+        assert_eq!(observed(past, &[], "2026-02-13T10:00:00Z").since, Some(at(past)));
+        let first = observed(future, &[], "2026-02-13T10:00:00Z");
+        assert_eq!(first.since, Some(at("2026-02-13T10:00:00Z")));
+        let again = observed(future, std::slice::from_ref(&first), "2026-02-13T10:00:05Z");
+        assert_eq!(again.since, first.since);
+        let restarted = observed("2026-02-13T11:00:03Z", &[again], "2026-02-13T10:00:06Z");
+        assert_eq!(restarted.since, Some(at("2026-02-13T10:00:06Z")));
+    }
 }

@@ -37,6 +37,15 @@ user podman kill "$it"
 assert_exit 80 user stackctl verify one --timeout 3s
 assert_contains "$OUT" 'ended with exit code 137'
 
+step 'S09: healthy, and started again and again'
+put_one "{image: '$REGISTRY/ok:1', restart: always, environment: {EXIT: '1', AFTER: '3'}}"
+assert_exit 0 user stackctl apply one
+again() { [ "$(inspect "$it" '{{.RestartCount}}')" -gt 0 ]; }
+wait_until 30 again
+assert_exit 80 user stackctl verify one --timeout 8s
+assert_contains "$OUT" 'it was started again'
+user podman rm --force --all --time 0 >/dev/null
+
 step 'S09: the verdict comes when the health does'
 put_one "{image: '$REGISTRY/app:1', healthcheck: {test: [CMD-SHELL, test -e /tmp/up], interval: 1s, retries: 100}}"
 assert_exit 0 user stackctl apply one
