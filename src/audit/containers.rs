@@ -212,7 +212,7 @@ impl Judge<'_> {
         let names: Vec<&str> = self.running().map(Container::name).collect();
         let (stack, names) = (self.stack, names.join(" "));
         Some(finding.next(format!(
-            "stackctl stop {stack}; podman rm {names}; systemctl --user restart {stack}.service (or pin the other provider in config.json)"
+            "pin the other provider in config.json, or, if nothing in anonymous volumes is needed, which new containers do not get: stackctl stop {stack}; podman rm {names}; systemctl --user restart {stack}.service"
         )))
     }
 }

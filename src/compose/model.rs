@@ -1,7 +1,7 @@
 //! What compose makes of a stack's files: `config`, as far as we need it. It holds the values of secrets when it
 //! arrives; only what is named here is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -42,6 +42,8 @@ pub struct Service {
     pub is_tied: bool,
     /// Whether containers are to be pulled anew at every start.
     pub pull_policy: Option<String>,
+    /// The places in a container for which a volume or a path is named, without a slash at their end.
+    pub named_mounts: BTreeSet<String>,
 }
 
 impl Model {
@@ -135,6 +137,14 @@ impl Service {
                 .any(|key| text(key).is_some_and(|mode| mode.starts_with("service:")))
                 || value.get("volumes_from").is_some_and(|volumes| !volumes.is_null()),
             pull_policy: text("pull_policy"),
+            named_mounts: value
+                .get("volumes")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(named_mount)
+                .map(|place| place.trim_end_matches('/').to_owned())
+                .collect(),
         }
     }
 
@@ -169,6 +179,15 @@ fn is_reference(text: &str) -> bool {
         && path.is_none_or(|path| {
             path.split('/').enumerate().all(|(at, part)| if at == 0 { host(part) } else { word(part) })
         })
+}
+
+/// Where something that has a name is mounted: `"data:/data:ro"`, or `{source: data, target: /data}`; not `"/data"`.
+fn named_mount(mount: &Value) -> Option<&str> {
+    if let Some(text) = mount.as_str() {
+        return text.split(':').nth(1);
+    }
+    mount.get("source").and_then(Value::as_str).filter(|source| !source.is_empty())?;
+    mount.get("target")?.as_str()
 }
 
 fn number(value: &Value) -> Option<u32> {
@@ -235,6 +254,16 @@ mod tests {
         assert_eq!(podman.project, None);
         assert_eq!(podman.services["web"].replicas, 3);
         assert_eq!(podman.services["web"].depends_on["db"], "service_started");
+    }
+
+    #[test]
+    fn the_places_of_named_volumes_are_told_from_those_of_others() {
+        let model = model(
+            r#"{"services": {"db": {"volumes": ["data:/a:ro", "/b", "./c:/c/", {"type": "volume", "source": "d", "target": "/d"},
+                {"type": "volume", "target": "/e"}]}, "web": {"volumes": null}}}"#,
+        );
+        assert_eq!(model.services["db"].named_mounts, ["/a", "/c", "/d"].map(str::to_owned).into());
+        assert!(model.services["web"].named_mounts.is_empty());
     }
 
     #[test]

@@ -33,6 +33,14 @@ impl Overlay {
         Self::put(dirs, stack, suffix, &content(stack, model, &BTreeSet::new()))
     }
 
+    /// As [`Overlay::write`], beside what an apply is using: for asking what it would make.
+    ///
+    /// # Errors
+    /// The runtime directory cannot be written.
+    pub fn to_ask(dirs: &Dirs, stack: &StackName, model: &Model) -> Result<Self, WriteError> {
+        Self::put(dirs, stack, "to-ask", &content(stack, Some(model), &BTreeSet::new()))
+    }
+
     /// As [`Overlay::write`], for services that are known by name: for asking what an apply would make.
     ///
     /// # Errors

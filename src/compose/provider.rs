@@ -14,6 +14,7 @@ use super::model::{self, Model};
 use super::named::Named;
 use super::overlay::Overlay;
 use super::sayable::Sayable;
+use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{kind_of, read_text};
 use crate::inventory::{Entry, Host, ProviderKind};
@@ -237,6 +238,20 @@ impl Compose {
         Ok(pairs.map(|(service, hash)| (service.to_owned(), hash.trim().to_owned())).collect())
     }
 
+    /// The config hash of the project, as every container of it carries it; podman-compose only.
+    ///
+    /// # Errors
+    /// It refuses the files, or what it says of them is not understood.
+    pub fn hash_of_project(&self, overlay: &Overlay) -> Result<String, ComposeError> {
+        self.only_files()?;
+        let command = self.directly(Some(overlay)).args(["--verbose", "config", "--services"]);
+        let log = command.capture_stderr().map_err(|source| self.refused(source))?;
+        project_hash(&log).ok_or_else(|| ComposeError::Model {
+            stack: self.stack.clone(),
+            problem: format!("podman-compose printed no \"{MERGED}\""),
+        })
+    }
+
     /// What compose says of files that it refuses quotes them, and the env files with them.
     fn refused(&self, source: ProcessError) -> ComposeError {
         // Of a malformed one docker-compose (2.26) tells only the line.
@@ -394,6 +409,34 @@ fn merged(log: &str) -> Option<Value> {
     serde_json::Deserializer::from_str(rest).into_iter::<Value>().next()?.ok()
 }
 
+/// podman-compose (1.3) takes the SHA-256 of the merged files as JSON without blanks, before it adds the directory as the
+/// last key.
+fn project_hash(log: &str) -> Option<String> {
+    let (_, rest) = log.rsplit_once(MERGED)?;
+    let start = rest.find('{')?;
+    let (mut text, mut depth, mut in_string, mut escaped) = (String::new(), 0_usize, false, false);
+    for c in rest.get(start..)?.chars() {
+        if in_string {
+            in_string = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+        } else {
+            match c {
+                '"' => in_string = true,
+                '{' => depth += 1,
+                '}' => depth = depth.checked_sub(1)?,
+                _ if c.is_ascii_whitespace() => continue,
+                _ => {}
+            }
+        }
+        text.push(c);
+        if depth == 0 && !in_string {
+            let (files, _) = text.rsplit_once(",\"_dirname\":")?;
+            return Some(Sha256::of(format!("{files}}}").as_bytes()).to_string());
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,5 +446,14 @@ mod tests {
         let log = "INFO:podman_compose:using podman\nDEBUG:podman_compose: ** merged:\n{\n  \"services\": {}\n}\nweb\n";
         assert_eq!(merged(log), Some(serde_json::json!({"services": {}})));
         assert_eq!(merged("nothing"), None);
+    }
+
+    #[test]
+    fn the_hash_of_a_project_is_that_of_what_podman_compose_hashes() {
+        // hashlib.sha256(json.dumps({"services": {"a": {"x": "\"} b, {", "y": []}}}, separators=(",", ":")).encode())
+        let hashed = r#"{"services":{"a":{"x":"\"} b, {","y":[]}}}"#;
+        let log = "x ** merged:\n{\n  \"services\": {\n    \"a\": {\n      \"x\": \"\\\"} b, {\",\n      \"y\": []\n    }\n  },\n  \"_dirname\": \"/a b\"\n}\nweb\n";
+        assert_eq!(project_hash(log), Some(Sha256::of(hashed.as_bytes()).to_string()));
+        assert_eq!(project_hash("** merged:\n{\"services\""), None);
     }
 }

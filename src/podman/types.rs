@@ -319,6 +319,16 @@ pub struct Mount {
     pub destination: String,
 }
 
+impl Mount {
+    /// Whether it is a volume without a name: podman gives it 64 hexadecimal digits.
+    #[must_use]
+    pub fn is_anonymous_volume(&self) -> bool {
+        self.kind == "volume"
+            && self.name.len() == 64
+            && self.name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+}
+
 /// A volume in `podman volume ls --format json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

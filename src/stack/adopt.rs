@@ -80,12 +80,9 @@ pub fn survey(context: &Context, project: &str) -> Result<Adoption, StackError> 
         ..Adoption::default()
     };
     for inspected in podman.inspect(&ids)? {
-        for mount in inspected.mounts.iter().filter(|mount| mount.kind == "volume") {
-            // podman gives a volume without a name 64 hexadecimal digits.
-            if mount.name.len() == 64 && mount.name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                let place = format!("{}:{}", inspected.name, mount.destination);
-                adoption.anonymous_volumes.insert(mount.name.clone(), place);
-            }
+        for mount in inspected.mounts.iter().filter(|mount| mount.is_anonymous_volume()) {
+            let place = format!("{}:{}", inspected.name, mount.destination);
+            adoption.anonymous_volumes.insert(mount.name.clone(), place);
         }
     }
     adoption.containers = containers

@@ -16,6 +16,7 @@ use crate::systemd::bus::BusError;
 
 use super::preflight::Refusals;
 use super::verify::Problem;
+use super::volumes::Loss;
 
 /// Why a transaction on a stack did not come to its end.
 #[derive(Debug, Error)]
@@ -187,6 +188,17 @@ pub enum StackError {
         /// What could not be written.
         source: crate::atomic::WriteError,
     },
+    /// What runs would be replaced by podman-compose, which takes no anonymous volume along.
+    #[error(
+        "stack {stack}: refused, the running containers were not touched: {}",
+        losses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    VolumesLost {
+        /// The stack.
+        stack: StackName,
+        /// What would be lost.
+        losses: Vec<Loss>,
+    },
     /// Nothing tells which project the stack is.
     #[error(
         "stack {stack} is not declared, has no saved state and no container names it: there is nothing to stop"
@@ -202,7 +214,7 @@ impl StackError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Inventory(_) | Self::Unknown { .. } => Code::Configuration,
+            Self::Inventory(_) | Self::VolumesLost { .. } | Self::Unknown { .. } => Code::Configuration,
             Self::Refused { refusals, .. } => refusals.code(),
             Self::NotUp { .. } | Self::DependencyNotUp { .. } => Code::NotUp,
             Self::Fetch { source, .. } if source.printed().is_some_and(says_later) => Code::TryLater,

@@ -23,6 +23,7 @@ mod sync;
 mod transaction;
 mod up;
 pub mod verify;
+pub(crate) mod volumes;
 
 pub use clean::container_of_timer;
 pub use context::Context;

@@ -13,8 +13,9 @@ use super::run::{Goal, Run};
 use crate::error::{Error, chain};
 use crate::stack::StackError;
 use crate::stack::apply::{bring_up, gate, remember};
-use crate::stack::preflight::preflight;
+use crate::stack::preflight::{Prepared, preflight};
 use crate::stack::verify::observe;
+use crate::stack::volumes::at_risk;
 
 impl Run<'_> {
     pub(super) fn take(&mut self, step: Step) -> Result<Seen, Error> {
@@ -240,6 +241,12 @@ impl Run<'_> {
     }
 
     fn before(&mut self) -> Result<Seen, Error> {
+        let prepared = self.prepared()?;
+        let Prepared { podman, compose, model, containers, .. } = prepared;
+        let losses = at_risk(podman, compose, model, containers)?;
+        if !losses.is_empty() {
+            return Err(StackError::VolumesLost { stack: self.stack.clone(), losses }.into());
+        }
         if Hook::Before.commands(&self.prepared()?.entry).is_empty() {
             return Ok(Seen::Done);
         }

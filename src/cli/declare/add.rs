@@ -10,7 +10,7 @@ use crate::cli::output;
 use crate::compose::ComposeError;
 use crate::error::{Error, chain};
 use crate::exit::Code;
-use crate::inventory::{Entry, EnvFile, Timespan, VerifyMode};
+use crate::inventory::{Entry, EnvFile, ProviderKind, Timespan, VerifyMode};
 use crate::names::StackName;
 use crate::stack::{self, Context, StackError, add};
 
@@ -191,8 +191,16 @@ fn adopt(stack: &StackName, entry: &mut Entry) -> Result<(), Error> {
     }
     let recreated: Vec<&str> = adoption.recreated(stack).map(|container| container.name.as_str()).collect();
     if !recreated.is_empty() {
+        let anonymous = !adoption.anonymous_volumes.is_empty();
+        let volumes = match context.host.provider.kind {
+            ProviderKind::PodmanCompose if anonymous => format!(
+                "podman-compose would give them new anonymous volumes, so the start is refused unless the compose files name those; next: stackctl preflight {stack}"
+            ),
+            ProviderKind::PodmanCompose => "volumes are kept".to_owned(),
+            ProviderKind::DockerCompose => "volumes, anonymous ones too, are kept".to_owned(),
+        };
         tracing::warn!(
-            "{stack}: the first start recreates {}, to label them PODMAN_SYSTEMD_UNIT={}; volumes, anonymous ones too, are kept",
+            "{stack}: the first start recreates {}, to label them PODMAN_SYSTEMD_UNIT={}; {volumes}",
             recreated.join(", "),
             stack.service()
         );

@@ -54,10 +54,11 @@ pub(super) fn check(
             findings.refuse(
                 Code::Configuration,
                 format!(
-                    "container {} was made by {}, and the pinned provider is {}; next: podman rm --force {}, or pin the other in config.json",
+                    "container {} was made by {}, and the pinned provider is {}; next: pin {} in config.json, or, if nothing in anonymous volumes of it is needed, which a new container does not get: podman rm --force {}",
                     container.name(),
                     made_by.program(),
                     pinned.program(),
+                    made_by.program(),
                     container.name()
                 ),
             );

@@ -11,6 +11,7 @@ use std::fmt;
 
 use super::context::Context;
 use super::error::StackError;
+use super::volumes::losses;
 use crate::compose::{Compose, ComposeError, Model};
 use crate::digest::Sha256;
 use crate::error::chain;
@@ -160,6 +161,12 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
     if let (Some((_, model)), Some(containers)) = (&read, &containers) {
         let project = model.project.as_deref().unwrap_or_default();
         containers::check(context, stack, project, containers, &mut findings);
+    }
+    if let (Some(podman), Some(containers), Some((compose, model))) = (&podman, &containers, &read) {
+        let losses = findings.take(losses(&context.dirs, podman, compose, model, containers));
+        for loss in losses.into_iter().flatten() {
+            findings.refuse(Code::Configuration, loss.to_string());
+        }
     }
     match (podman, containers, read) {
         (Some(podman), Some(containers), Some((compose, model))) if findings.refusals.is_empty() => {
