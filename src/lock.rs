@@ -131,10 +131,41 @@ impl Locked {
         Ok(Self { stack: stack.clone(), _lock: lock })
     }
 
+    /// Waits until nobody is at work on `stack`, and takes nothing from anybody who only waits, too. Whether somebody was.
+    ///
+    /// # Errors
+    /// Names the holder if it did not end in time.
+    pub fn wait_for_others(
+        dirs: &Dirs,
+        stack: &StackName,
+        patience: Duration,
+        interrupt: &Interrupt,
+    ) -> Result<bool, LockError> {
+        let path = path(dirs, stack);
+        let failed = |step| {
+            let path = path.clone();
+            move |source| LockError::Io { path, step, source }
+        };
+        let file = open(&path).map_err(failed("open the lock file"))?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(std::fs::TryLockError::Error(source)) => Err(failed("lock")(source)),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let begin = Instant::now();
+                let (what, holder) = (format!("stack {stack}"), holder(&path));
+                match wait(file, File::lock_shared, begin + patience, interrupt).map_err(failed("lock"))? {
+                    Waited::Taken(_) => Ok(true),
+                    Waited::Deadline => Err(LockError::Held { what, holder, waited: begin.elapsed() }),
+                    Waited::Interrupted => Err(LockError::Interrupted { what, holder }),
+                }
+            }
+        }
+    }
+
     /// Looks whether somebody is at work on `stack`, and takes nothing.
     #[must_use]
     pub fn peek(dirs: &Dirs, stack: &StackName) -> Peek {
-        let path = dirs.run().join("locks").join(format!("{stack}.lock"));
+        let path = path(dirs, stack);
         let Ok(metadata) = fs::symlink_metadata(&path) else { return Peek { written: None, held: false } };
         // The holder writes its name; one that was killed leaves it, and only then the lock itself must be tried.
         let held = metadata.len() > 0
@@ -148,6 +179,10 @@ impl Locked {
     pub fn stack(&self) -> &StackName {
         &self.stack
     }
+}
+
+fn path(dirs: &Dirs, stack: &StackName) -> PathBuf {
+    dirs.run().join("locks").join(format!("{stack}.lock"))
 }
 
 /// A lock file that is locked.
@@ -177,7 +212,7 @@ impl Lock {
                 waiting(&holder(&path));
                 let begin = Instant::now();
                 let what = what.to_owned();
-                match wait(file, begin + patience, interrupt).map_err(failed("lock"))? {
+                match wait(file, File::lock, begin + patience, interrupt).map_err(failed("lock"))? {
                     Waited::Taken(file) => file,
                     Waited::Deadline => {
                         return Err(LockError::Held { what, holder: holder(&path), waited: begin.elapsed() });
@@ -235,11 +270,16 @@ enum Waited {
 
 /// flock(2) has no deadline, so a thread of its own waits in it, and this one for the thread. After a deadline the
 /// thread stays behind until the program ends, which is at once.
-fn wait(file: File, deadline: Instant, interrupt: &Interrupt) -> io::Result<Waited> {
+fn wait(
+    file: File,
+    lock: fn(&File) -> io::Result<()>,
+    deadline: Instant,
+    interrupt: &Interrupt,
+) -> io::Result<Waited> {
     let (ended, end) = io::pipe()?;
     let (sender, receiver) = mpsc::channel();
     std::thread::Builder::new().name("lock".to_owned()).spawn(move || {
-        let taken = file.lock().map(|()| file);
+        let taken = lock(&file).map(|()| file);
         // Nobody listens any more after a deadline; the file is closed then.
         drop(sender.send(taken));
         drop(end);
@@ -300,6 +340,27 @@ mod tests {
         drop(first);
         // The thread of the waiter that gave up may take the lock for a moment before it closes it.
         take(&dirs, Duration::from_secs(5), |_| {}).unwrap();
+    }
+
+    #[test]
+    fn whoever_only_waits_is_in_nobodys_way() {
+        let home = tempfile::tempdir().unwrap();
+        let dirs = Dirs::below(home.path());
+        let stack = StackName::parse("demo").unwrap();
+        let wait = |patience| Locked::wait_for_others(&dirs, &stack, patience, &Interrupt::never());
+        assert!(!wait(Duration::ZERO).unwrap());
+        let other = open(&path(&dirs, &stack)).unwrap();
+        other.lock_shared().unwrap();
+        assert!(!wait(Duration::ZERO).unwrap(), "another that waits");
+        drop(other);
+        let held = take(&dirs, Duration::ZERO, |_| {}).unwrap();
+        assert!(matches!(wait(Duration::from_millis(50)), Err(LockError::Held { .. })));
+        let waiter = std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| wait(Duration::from_secs(10)));
+            drop(held);
+            waiter.join().unwrap()
+        });
+        waiter.unwrap();
     }
 
     #[test]

@@ -79,8 +79,9 @@ impl Judge<'_> {
     fn unowned(&self) -> Option<Finding> {
         let mut running: Vec<String> = self.running().map(|one| one.name().to_owned()).collect();
         // One that ends at once is hardly ever seen to run.
+        let now = self.world.answers.now;
         let again = |one: &&&Container| {
-            self.inspected.get(&one.id).is_some_and(|one| one.restart_count > 0 && one.will_start_again())
+            self.inspected.get(&one.id).is_some_and(|one| one.restart_count > 0 && one.will_start_again(now))
         };
         running.extend(
             self.own

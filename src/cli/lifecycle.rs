@@ -52,7 +52,7 @@ pub enum Verb {
         /// The stack
         stack: StackName,
         /// What compose is to do (logs, exec, ps, …)
-        #[arg(last = true, required = true)]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<OsString>,
     },
     /// Show what every stack is doing now, what happened to it last, and what comes next

@@ -22,7 +22,8 @@ pub struct Secret {
 /// The env files in the order in which compose reads them; a later one wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvFiles {
-    /// The directory's own `.env`, if there is one, and even if it is no file.
+    /// The directory's own `.env`, if there is one, and even if it is no file. Of a directory both providers take no
+    /// notice.
     pub implicit: Option<PathBuf>,
     /// The declared ones.
     pub declared: Vec<Secret>,
@@ -34,7 +35,7 @@ impl EnvFiles {
     pub fn of(entry: &Entry) -> Self {
         let directory = &entry.compose.directory;
         // Whatever is there: a provider opens it, and waits for ever if it is a FIFO.
-        let implicit = Some(directory.join(".env")).filter(|path| !is_missing(path));
+        let implicit = Some(directory.join(".env")).filter(|path| !is_missing(path) && !path.is_dir());
         let declared = entry
             .env_files
             .iter()
@@ -116,6 +117,9 @@ mod tests {
         atomic::replace(&dir.path().join("native"), b"A=b", atomic::PRIVATE).unwrap();
         assert_eq!(used(&entry).instead_of, None);
         assert_eq!(EnvFiles::of(&entry).implicit, None);
+        fs_err::create_dir(dir.path().join(".env")).unwrap();
+        assert_eq!(EnvFiles::of(&entry).implicit, None);
+        fs_err::remove_dir(dir.path().join(".env")).unwrap();
         atomic::replace(&dir.path().join(".env"), b"A=b", atomic::PRIVATE).unwrap();
         assert_eq!(EnvFiles::of(&entry).paths().count(), 2);
     }

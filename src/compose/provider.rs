@@ -18,6 +18,7 @@ use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{kind_of, read_text};
 use crate::inventory::{Entry, Host, ProviderKind};
+use crate::lock::Locked;
 use crate::names::StackName;
 use crate::process::{Command, Environment, Interrupt, ProcessError, Redactor};
 
@@ -286,12 +287,20 @@ impl Compose {
 
     /// Becomes a compose command with this stack's project, files, environment and labels. Returns only if that fails.
     #[must_use]
-    pub fn become_command(mut self, overlay: &Overlay, arguments: &[OsString]) -> ProcessError {
+    pub fn become_command(
+        mut self,
+        overlay: &Overlay,
+        arguments: &[OsString],
+        locked: Option<Locked>,
+    ) -> ProcessError {
         let command = self.through_podman(Some(overlay), Duration::MAX).args(arguments);
-        let Some(joined) = self.joined.take() else { return command.replace_this_program() };
-        // Somebody has to remove the joined env file behind it.
+        let behind = (self.joined.take(), locked);
+        if matches!(behind, (None, None)) {
+            return command.replace_this_program();
+        }
+        // Somebody has to hold the lock meanwhile, and to remove the joined env file behind it.
         let ended = command.attend();
-        drop(joined);
+        drop(behind);
         match ended {
             Ok(code) => leave(code),
             Err(error) => error,

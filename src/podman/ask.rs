@@ -261,7 +261,7 @@ impl Podman {
         Ok(())
     }
 
-    /// Stops containers, each within its own grace period.
+    /// Stops containers, each within its own grace period. One that is gone is no error.
     ///
     /// # Errors
     /// podman fails, or the containers do not stop in time.
@@ -269,7 +269,7 @@ impl Podman {
         if ids.is_empty() {
             return Ok(());
         }
-        Ok(self.command(timeout).arg("stop").args(ids).run(|_| {})?)
+        Ok(self.command(timeout).args(["stop", "--ignore"]).args(ids).run(|_| {})?)
     }
 
     /// Lets paused containers go on.

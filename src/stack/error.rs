@@ -113,6 +113,14 @@ pub enum StackError {
         /// The step that was not taken.
         before: &'static str,
     },
+    /// A verification was asked to end.
+    #[error(
+        "stack {stack}: superseded, this program was asked to end before there was a verdict, as when the stack stops or is verified anew"
+    )]
+    Superseded {
+        /// The stack.
+        stack: StackName,
+    },
     /// The unit's job came to a bad end.
     #[error(
         "{unit}: expected it to be {wanted}, but its job ended as \"{result}\"; next: systemctl --user status {unit}"
@@ -230,9 +238,9 @@ impl StackError {
             Self::Lock(LockError::Io { .. }) | Self::Unwritten { .. } | Self::UpUnwritten { .. } => {
                 Code::CannotWrite
             }
-            Self::Interrupted { .. } | Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => {
-                Code::TryLater
-            }
+            Self::Interrupted { .. }
+            | Self::Superseded { .. }
+            | Self::Lock(LockError::Held { .. } | LockError::Interrupted { .. }) => Code::TryLater,
             Self::Podman(error) => podman_code(error),
             Self::Compose(error) => compose_code(error),
             Self::Bus(error) | Self::StopUnread { source: error, .. } => error.code(),

@@ -3,8 +3,9 @@
 use crate::dirs::Dirs;
 use crate::document::ReadError;
 use crate::error::Error;
+use crate::exit::Code;
 use crate::names::StackName;
-use crate::records::{self, Record};
+use crate::records::{self, Outcome, Record};
 
 use super::Refusal;
 
@@ -34,7 +35,10 @@ pub fn text(records: &[Record]) -> String {
         .iter()
         .map(|record| {
             let outcome = match &record.outcome {
-                Some(outcome) if outcome.code == 0 => outcome.message.clone(),
+                // A verification that is superseded has not failed.
+                Some(outcome) if outcome.code == 0 || is_superseded(record, outcome) => {
+                    outcome.message.clone()
+                }
                 Some(outcome) => format!("exit {}: {}", outcome.code, outcome.message),
                 None => {
                     let step = record.steps.last().map_or("its beginning", |step| step.name.as_str());
@@ -56,6 +60,10 @@ pub fn text(records: &[Record]) -> String {
         })
         .collect();
     lines.join("\n")
+}
+
+fn is_superseded(record: &Record, outcome: &Outcome) -> bool {
+    record.verb == "verify" && outcome.code == Code::TryLater.number()
 }
 
 /// How long it took; nothing while it is open, or if the clock was set back meanwhile.
@@ -92,13 +100,18 @@ mod tests {
             "version": 1, "stack": "db", "verb": "apply", "pid": 7, "started": "2026-02-13T04:00:00.000Z",
             "steps": [{"name": "pull", "started": ""}]
         });
+        let superseded = json!({
+            "version": 1, "stack": "db", "verb": "verify", "pid": 7, "started": "2026-02-13T04:00:00.000Z", "steps": [],
+            "outcome": {"code": 75, "message": "superseded"}
+        });
         let records: Vec<Record> =
-            [record, open].map(|record| serde_json::from_value(record).unwrap()).into();
+            [record, open, superseded].map(|record| serde_json::from_value(record).unwrap()).into();
         assert_eq!(
             text(&records),
             "2026-02-13 04:00:00  web  update      62.5 s  exit 81: rolled back: not healthy\n    \
              app:1 aaaaaaaaaaaa (1.2, 0123456789ab) -> bbbbbbbbbbbb\n\
-             2026-02-13 04:00:00  db   apply               not finished: it was last seen at pull (pid 7)"
+             2026-02-13 04:00:00  db   apply               not finished: it was last seen at pull (pid 7)\n\
+             2026-02-13 04:00:00  db   verify              superseded"
         );
     }
 }

@@ -1,7 +1,7 @@
 //! `stackctl stop`: what it does depends on why the unit stops.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::context::Context;
 use super::error::StackError;
@@ -13,7 +13,7 @@ use crate::exit::Code;
 use crate::inventory::{Inventory, ProviderKind};
 use crate::journal;
 use crate::names::StackName;
-use crate::podman::{self, Container, Podman};
+use crate::podman::{self, Container, Inspected, Podman};
 use crate::systemd::bus::BusError;
 use crate::systemd::loaded::Detail;
 use crate::systemd::words::{ActiveState, JobType, SystemState};
@@ -25,8 +25,9 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(9 * 60);
 /// How long podman's API may take for a first word. One that is started on demand has it in half a second.
 const PING: Duration = Duration::from_secs(10);
 
-/// How often containers that end by themselves and are started again are stopped; the first time is nearly always enough.
-const STOPS: usize = 5;
+/// For how long containers that end by themselves and are started again are stopped again and again, after the first time.
+/// podman is done with one that it does not start again well before.
+const INSISTENCE: Duration = Duration::from_secs(20);
 
 /// Why a stop was asked for, as far as the manager tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,12 +94,8 @@ pub fn stop(context: &Context, stack: &StackName) -> Result<(), Error> {
     match decision {
         Decision::Stop => {
             stop_now(context, stack)?;
-            if !by_unit && is_active(context, stack) {
-                let unit = stack.service();
-                tracing::warn!(
-                    STACKWARDEN_STACK = stack.as_str(),
-                    "stack {stack}: {unit} is still active, so a start of it does nothing; next: systemctl --user stop {unit}"
-                );
+            if !by_unit {
+                tell_of_the_unit(context, stack);
             }
             Ok(())
         }
@@ -134,12 +131,21 @@ pub fn stop_left(context: &Context, stack: &StackName) -> Result<(), Error> {
     stop_now(context, stack)
 }
 
-/// Whether the stack's unit is up; not if the manager cannot be asked.
-fn is_active(context: &Context, stack: &StackName) -> bool {
-    context
+/// What a person who has stopped the containers has to do about the unit; nothing if the manager cannot be asked.
+fn tell_of_the_unit(context: &Context, stack: &StackName) {
+    let unit = stack.service();
+    let state = context
         .manager()
-        .and_then(|manager| manager.observe_one(&stack.service(), Detail::Unit))
-        .is_ok_and(|unit| unit.active_state == ActiveState::Active)
+        .and_then(|manager| manager.observe_one(&unit, Detail::Unit))
+        .map(|unit| unit.active_state);
+    let next = match state {
+        Ok(ActiveState::Active) => {
+            format!("is still active, so a start of it does nothing; next: systemctl --user stop {unit}")
+        }
+        Ok(ActiveState::Failed) => format!("is still failed; next: systemctl --user reset-failed {unit}"),
+        _ => return,
+    };
+    tracing::warn!(STACKWARDEN_STACK = stack.as_str(), "stack {stack}: {unit} {next}");
 }
 
 fn ask(context: &Context, stack: &StackName, by_unit: bool) -> Result<Asked, BusError> {
@@ -158,7 +164,7 @@ fn stop_now(context: &Context, stack: &StackName) -> Result<(), Error> {
             return Ok("no container of it runs".to_owned());
         }
         stop_containers(context, podman, &own, stack, &live)?;
-        Ok(format!("stopped, {} containers", live.len()))
+        Ok(format!("stopped, {}", counted(live.len())))
     })
 }
 
@@ -179,7 +185,7 @@ pub fn down(context: &Context, stack: &StackName) -> Result<(), Error> {
                 on_project(context, podman, stack, project, "down")?;
             }
         }
-        Ok(format!("taken down, {} containers; volumes are kept", own.containers.len()))
+        Ok(format!("taken down, {}; volumes are kept", counted(own.containers.len())))
     })
 }
 
@@ -228,6 +234,10 @@ fn regardless(
     }
 }
 
+fn counted(containers: usize) -> String {
+    format!("{containers} {}", if containers == 1 { "container" } else { "containers" })
+}
+
 /// Those that run, and those that podman is about to start again because they have ended.
 fn live<'a>(podman: &Podman, containers: &'a [Container]) -> Result<Vec<&'a Container>, StackError> {
     let ids: Vec<&str> =
@@ -238,8 +248,17 @@ fn live<'a>(podman: &Podman, containers: &'a [Container]) -> Result<Vec<&'a Cont
 
 /// The ids of those that run, or that podman starts again.
 fn not_at_rest(podman: &Podman, ids: &[&str]) -> Result<BTreeSet<String>, StackError> {
-    let seen = podman.inspect(ids)?.into_iter();
-    Ok(seen.filter(|one| one.state.status == "running" || one.will_start_again()).map(|one| one.id).collect())
+    let seen = match podman.inspect(ids) {
+        // Those of `compose run --rm` are gone when they have stopped.
+        Err(error) if error.is_no_such_object() => {
+            let there = podman.all_ids()?;
+            podman.inspect(&ids.iter().copied().filter(|id| there.contains(*id)).collect::<Vec<_>>())?
+        }
+        seen => seen?,
+    };
+    let now = SystemTime::now();
+    let runs = |one: &Inspected| one.state.status == "running" || one.will_start_again(now);
+    Ok(seen.into_iter().filter(runs).map(|one| one.id).collect())
 }
 
 /// What is paused cannot be stopped.
@@ -288,13 +307,15 @@ fn stop_containers(
 
 /// One that is being started again at that moment does not hear of it.
 fn stop_for_good(podman: &Podman, stack: &StackName, ids: &[&str]) -> Result<(), StackError> {
-    let mut left: BTreeSet<String> = ids.iter().map(|id| (*id).to_owned()).collect();
-    for _ in 0..STOPS {
+    podman.stop(ids, STOP_TIMEOUT)?;
+    let deadline = Instant::now() + INSISTENCE;
+    let mut left = not_at_rest(podman, ids)?;
+    while !left.is_empty() && Instant::now() < deadline {
         podman.stop(&left.iter().map(String::as_str).collect::<Vec<_>>(), STOP_TIMEOUT)?;
         left = not_at_rest(podman, ids)?;
-        if left.is_empty() {
-            return Ok(());
-        }
+    }
+    if left.is_empty() {
+        return Ok(());
     }
     Err(StackError::StartedAgain { stack: stack.clone(), containers: left.into_iter().collect() })
 }

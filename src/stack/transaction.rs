@@ -157,7 +157,11 @@ impl<'a> Transaction<'a> {
     }
 }
 
-fn lock(context: &Context, stack: &StackName, verb: &str) -> Result<Locked, StackError> {
+/// Takes a stack's lock, and tells whom it waits for.
+///
+/// # Errors
+/// Somebody else is at work, and went on being.
+pub(super) fn lock(context: &Context, stack: &StackName, verb: &str) -> Result<Locked, StackError> {
     let patience = context.host.lock_wait.duration();
     let mut progress = Progress::of_the_unit();
     let waiting = |holder: &str| {

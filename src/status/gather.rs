@@ -9,6 +9,7 @@ use crate::dirs::Dirs;
 use crate::document::Document;
 use crate::error::chain;
 use crate::exit::Code;
+use crate::inventory::Host;
 use crate::names::StackName;
 use crate::podman::Container;
 use crate::records::{self, Record};
@@ -50,6 +51,8 @@ pub fn gather(dirs: &Dirs, wanted: &BTreeSet<StackName>) -> Status {
         Asked::No | Asked::Yes { .. } => (None, None),
     };
     let mut broken: Vec<String> = declaration.inventory.broken.values().map(|error| chain(error)).collect();
+    // The defaults stand in for it.
+    broken.extend(Host::load_or_default(dirs).err().map(|error| chain(&error)));
     broken.sort();
     let mut status = Status {
         version: Status::VERSION,

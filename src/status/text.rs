@@ -54,7 +54,7 @@ pub fn table(status: &Status, colour: bool, now: SystemTime) -> String {
     if status.stacks.is_empty() {
         lines = vec!["no stack is declared; next: stackctl add NAME --compose FILE".to_owned()];
     }
-    lines.extend(status.broken.iter().map(|problem| format!("not told of: {problem}")));
+    lines.extend(status.broken.iter().map(|problem| format!("not taken into account: {problem}")));
     lines.extend(status.manager.iter().map(|why| format!("the user manager does not answer: {why}")));
     lines.extend(status.podman.iter().map(|why| format!("podman does not answer: {why}")));
     let next: Vec<String> = status

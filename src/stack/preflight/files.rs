@@ -24,6 +24,10 @@ pub(super) fn check(entry: &Entry, findings: &mut Findings) {
             format!("the project directory {} is not there, or is not a directory", directory.display());
         findings.refuse(Code::Configuration, problem);
     }
+    let implicit = directory.join(".env");
+    if implicit.is_dir() {
+        findings.warn(format!("{} is a directory, of which compose takes no notice", implicit.display()));
+    }
     if entry.requires_mounts.is_empty() {
         return;
     }

@@ -88,7 +88,12 @@ pub fn judge(
         if own.len() < wanted.replicas {
             problems.push(Problem {
                 what: format!("service {service}"),
-                why: format!("expected {} containers, found {}", wanted.replicas, own.len()),
+                why: format!(
+                    "expected {} {}, found {}",
+                    wanted.replicas,
+                    if wanted.replicas == 1 { "container" } else { "containers" },
+                    own.len()
+                ),
                 next: "podman ps --all".to_owned(),
             });
         }
@@ -329,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_missing_container_and_a_wrong_image_are_told() {
-        assert_eq!(why(&verdict(&[])), "wait: expected 1 containers, found 0");
+        assert_eq!(why(&verdict(&[])), "wait: expected 1 container, found 0");
         let mut wrong = container(STABLE, "");
         wrong.container.image = "old".to_owned();
         assert_eq!(why(&verdict(&[wrong])), "down: runs image old, but app:1 is new");

@@ -22,7 +22,10 @@ pub fn run(context: &Context, stack: &StackName, timeout: Option<Duration>) -> R
     let mut record = OpenRecord::begin(&context.dirs, stack, "verify")?;
     record.step("verify")?;
     let begin = Instant::now();
-    let result = verdict(context, stack, timeout);
+    let result = verdict(context, stack, timeout).map_err(|error| {
+        // What was asked while this program was told to end says nothing.
+        if context.interrupt.pending() { StackError::Superseded { stack: stack.clone() } } else { error }
+    });
     let (code, message) = match &result {
         Ok(()) => (0, format!("up after {:.1} s", begin.elapsed().as_secs_f64())),
         Err(error) => (error.code().number(), chain(error)),
@@ -38,7 +41,7 @@ fn verdict(context: &Context, stack: &StackName, timeout: Option<Duration>) -> R
         let before = applied(context, stack)?;
         let outcome = once(context, stack, timeout)?;
         let Outcome::Down { problems, waited } = outcome else { return Ok(()) };
-        let busy = is_locked(context, stack)?;
+        let busy = was_busy(context, stack)?;
         if !busy && applied(context, stack)? == before {
             return Err(StackError::NotUp { stack: stack.clone(), problems, waited });
         }
@@ -70,12 +73,11 @@ fn applied(context: &Context, stack: &StackName) -> Result<Option<String>, Stack
 }
 
 /// Whether a transaction was under way; if so, it is over now, or the wait for it was long enough.
-fn is_locked(context: &Context, stack: &StackName) -> Result<bool, StackError> {
+fn was_busy(context: &Context, stack: &StackName) -> Result<bool, StackError> {
     use crate::lock::LockError;
-    let mut busy = false;
     let patience = context.host.lock_wait.duration();
-    match Locked::take(&context.dirs, stack, "verify", patience, &context.interrupt, |_| busy = true) {
-        Ok(_) => Ok(busy),
+    match Locked::wait_for_others(&context.dirs, stack, patience, &context.interrupt) {
+        Ok(busy) => Ok(busy),
         // It goes on for longer than we wait, so this verdict stands.
         Err(LockError::Held { .. }) => Ok(false),
         Err(error) => Err(error.into()),

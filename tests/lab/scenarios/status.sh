@@ -57,7 +57,14 @@ locked() { ! user sh -c 'flock --nonblock --shared "$XDG_RUNTIME_DIR/stackwarden
 wait_until 5 locked
 json one
 assert_json "$OUT" '.stacks.one.condition == "working"'
+assert_exit 0 user stackctl compose one ps
+assert_lacks "$OUT" 'waiting for'
+assert_exit 0 user stackctl compose one -- create
+assert_contains "$OUT" 'stack one: waiting for'
 wait $!
+assert_exit 0 user stackctl compose one up --detach
+assert_lacks "$OUT" 'waiting for'
+assert_exit 0 user stackctl compose one -- down
 
 step 'podman is down, the manager is down'
 host_config '"podman": "/nonexistent/podman"'
@@ -68,6 +75,9 @@ put fake 755 <<<$'#!/bin/sh\necho "{garbage"'
 host_config '"podman": "/home/me/fake"'
 assert_exit 76 user stackctl status --oneline
 assert_contains "$OUT" 'podman does not answer'
+put .config/stackwarden/config.json 600 <<<'{"version": 1, "podmann": ""}'
+assert_exit 0 user stackctl status
+assert_contains "$OUT" 'not taken into account: /home/me/.config/stackwarden/config.json'
 pin_provider
 user mv "/run/user/$LAB_UID/bus" "/run/user/$LAB_UID/bus.away"
 assert_exit 69 user stackctl status

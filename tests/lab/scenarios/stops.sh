@@ -89,6 +89,13 @@ restart_behind_stop
 assert_unit one.service active
 runs
 
+step 'what compose run has started is stopped, too, also if it goes with that'
+assert_exit 0 user stackctl compose one run --rm --detach it
+assert_exit 0 user stackctl compose one run --detach --name stays it
+gone 'a stop with others beside' userctl stop one.service
+assert_eq "$(user podman ps --format '{{.Names}}' | xargs)" "$it" 'what runs'
+user podman rm stays >/dev/null
+
 step 'a paused container is stopped, too'
 user podman pause "$it" >/dev/null
 gone 'a stop of a paused one' userctl stop one.service

@@ -105,7 +105,8 @@ assert_exit 78 user stackctl compose shop -- ps
 assert_contains "$OUT" 'shop/.env'
 user rm shop/.env
 user mkdir shop/.env
-named shop/.env directory
+assert_exit 0 user stackctl preflight shop
+assert_contains "$OUT" 'shop/.env is a directory, of which compose takes no notice'
 user rmdir shop/.env
 user cp shop/compose.yml shop/good.yml
 user mkfifo -m 600 shop/waits

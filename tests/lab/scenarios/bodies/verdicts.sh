@@ -37,6 +37,13 @@ user podman kill "$it"
 assert_exit 80 user stackctl verify one --timeout 3s
 assert_contains "$OUT" 'ended with exit code 137'
 
+step 'S09: verdicts at the same time are in no other one'"'"'s way'
+user_script <<'TOGETHER'
+for n in 1 2 3 4; do stackctl verify one --timeout 2s >"verdict.$n" 2>&1 & done
+for n in 1 2 3 4; do code=0; wait -n || code=$?; [ "$code" = 80 ] || exit 1; done
+TOGETHER
+assert_lacks "$(user sh -c 'cat verdict.*')" overtaken
+
 step 'S09: healthy, and started again and again'
 put_one "{image: '$REGISTRY/ok:1', restart: always, environment: {EXIT: '1', AFTER: '3'}}"
 assert_exit 0 user stackctl apply one
@@ -74,6 +81,8 @@ step 'S15: what a failed start leaves behind goes with stackctl stop'
 userctl stop one.service
 container_is "$it" running || fail 'a stop of a failed unit stops nothing, which is why this scenario exists'
 assert_exit 0 user stackctl stop one
+assert_contains "$OUT" 'next: systemctl --user reset-failed one.service'
+assert_lacks "$OUT" '1 containers'
 container_is "$it" exited || container_is "$it" stopped || fail 'it still runs'
 
 step 'a gate that holds'
@@ -93,6 +102,15 @@ userctl stop one.service
 put_one "{image: '$REGISTRY/ok:1'}"
 userctl start one.service
 wait_until 15 unit_is stack-verify@one.service inactive
+
+step 'a verification that ends because the stack stops has not failed'
+put_one "{image: '$REGISTRY/never:1'}"
+assert_exit 0 user stackctl add one --verify-timeout 60s
+userctl restart one.service
+wait_until 10 unit_is stack-verify@one.service active
+userctl stop one.service
+wait_until 10 unit_is stack-verify@one.service inactive
+assert_contains "$(user stackctl history one | tail -n 2)" '  stack one: superseded, this program was asked to end'
 
 step 'S09: a dependency that never gets healthy is diagnosed, also when it is tried again, and replaced when it can be'
 put one/compose.yml <<END
