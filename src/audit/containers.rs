@@ -81,7 +81,7 @@ impl Judge<'_> {
         // One that ends at once is hardly ever seen to run.
         let now = self.world.answers.now;
         let again = |one: &&&Container| {
-            self.inspected.get(&one.id).is_some_and(|one| one.restart_count > 0 && one.will_start_again(now))
+            self.inspected.get(&one.id).is_some_and(|one| one.restart_count > 0 && one.is_alive(now))
         };
         running.extend(
             self.own

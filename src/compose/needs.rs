@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// What must be there before anything is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Files, absolute or relative to the project directory, each with what it is: `secret pw`.
+    /// Files and devices, absolute or relative to the project directory, each with what it is: `secret pw`.
     pub files: BTreeMap<PathBuf, String>,
     /// External networks, by podman's name.
     pub networks: BTreeSet<String>,
@@ -32,12 +32,27 @@ impl Needs {
                 }
             }
         }
+        for (name, service) in services {
+            for path in devices(service) {
+                needs.files.insert(path.into(), format!("device of service {name}"));
+            }
+        }
         let external =
             |key| used(part(key), services, key).filter_map(|(name, it)| external(name, it)).collect();
         needs.networks = external("networks");
         needs.volumes = external("volumes");
         needs
     }
+}
+
+/// The devices of the host that a service names: `/dev/a:/dev/b:rwm`, or `{source: /dev/a}`; not those of CDI
+/// (`vendor.com/gpu=all`).
+fn devices(service: &Value) -> impl Iterator<Item = &str> {
+    let devices = service.get("devices").and_then(Value::as_array).into_iter().flatten();
+    devices
+        .filter_map(|device| device.as_str().or_else(|| device.get("source")?.as_str()))
+        .filter_map(|device| device.split(':').next())
+        .filter(|path| path.starts_with('/'))
 }
 
 /// The parts of one kind that a service uses.
@@ -81,7 +96,8 @@ mod tests {
         let needs = Needs::from_value(&json!({
             "services": {
                 "web": {"secrets": ["pw", {"source": "key"}], "volumes": ["data:/data", {"type": "volume", "source": "old"}]},
-                "db": {"network_mode": "service:nosuch", "configs": [{"source": "c"}], "networks": {"lan": null}}
+                "db": {"network_mode": "service:nosuch", "configs": [{"source": "c"}], "networks": {"lan": null},
+                       "devices": ["/dev/a:/dev/b:r", "vendor.com/gpu=all", {"source": "/dev/c", "target": "/dev/c"}]}
             },
             "secrets": {"pw": {"file": "./pw.txt"}, "key": {"environment": "KEY"}, "unused": {"file": "/x"}},
             "configs": {"c": {"file": "/srv/c.conf"}},
@@ -89,7 +105,14 @@ mod tests {
             "networks": {"default": {"external": true}, "lan": {"external": false}}
         }));
         let file = |path: &str, what: &str| (PathBuf::from(path), what.to_owned());
-        assert_eq!(needs.files, [file("./pw.txt", "secret pw"), file("/srv/c.conf", "config c")].into());
+        let device = |path| file(path, "device of service db");
+        let files = [
+            file("./pw.txt", "secret pw"),
+            file("/srv/c.conf", "config c"),
+            device("/dev/a"),
+            device("/dev/c"),
+        ];
+        assert_eq!(needs.files, files.into());
         assert_eq!(needs.volumes, ["former", "shared"].map(str::to_owned).into());
         assert_eq!(needs.networks, ["default"].map(str::to_owned).into());
         assert_eq!(Needs::from_value(&json!({})), Needs::default());

@@ -13,7 +13,7 @@ use crate::exit::Code;
 use crate::inventory::{Inventory, ProviderKind};
 use crate::journal;
 use crate::names::StackName;
-use crate::podman::{self, Container, Inspected, Podman};
+use crate::podman::{self, Container, Podman};
 use crate::systemd::bus::BusError;
 use crate::systemd::loaded::Detail;
 use crate::systemd::words::{ActiveState, JobType, SystemState};
@@ -117,28 +117,20 @@ pub fn stop(context: &Context, stack: &StackName) -> Result<(), Error> {
 /// # Errors
 /// As [`stop`].
 pub fn stop_left(context: &Context, stack: &StackName) -> Result<(), Error> {
-    // A stop command that has failed has said so, and would only be tried twice.
-    let ended = |name, value| std::env::var(name).is_ok_and(|seen| seen == value);
-    if !ended("SERVICE_RESULT", "success") && ended("EXIT_STATUS", "0") {
-        return Ok(());
-    }
     let asked = ask(context, stack, true)
         .or_else(|_| ask(context, stack, true))
         .map_err(|source| StackError::StopUnread { stack: stack.clone(), source: Box::new(source) })?;
-    if decide(&asked) != Decision::Stop || running(context, stack)?.is_empty() {
-        return Ok(());
+    // Without a job the unit has ended by itself, as one that could not start: then its containers stay.
+    if decide(&asked) == Decision::Stop && !running(context, stack)?.is_empty() {
+        return stop_now(context, stack);
     }
-    stop_now(context, stack)
+    Ok(())
 }
 
 /// What a person who has stopped the containers has to do about the unit; nothing if the manager cannot be asked.
 fn tell_of_the_unit(context: &Context, stack: &StackName) {
     let unit = stack.service();
-    let state = context
-        .manager()
-        .and_then(|manager| manager.observe_one(&unit, Detail::Unit))
-        .map(|unit| unit.active_state);
-    let next = match state {
+    let next = match unit_state(context, stack) {
         Ok(ActiveState::Active) => {
             format!("is still active, so a start of it does nothing; next: systemctl --user stop {unit}")
         }
@@ -148,10 +140,16 @@ fn tell_of_the_unit(context: &Context, stack: &StackName) {
     tracing::warn!(STACKWARDEN_STACK = stack.as_str(), "stack {stack}: {unit} {next}");
 }
 
+fn unit_state(context: &Context, stack: &StackName) -> Result<ActiveState, BusError> {
+    Ok(context.manager()?.observe_one(&stack.service(), Detail::Unit)?.active_state)
+}
+
 fn ask(context: &Context, stack: &StackName, by_unit: bool) -> Result<Asked, BusError> {
     let manager = context.manager()?;
     let state = manager.state()?.system_state;
-    let job = manager.unit_job(&stack.service())?.map(|job| job.kind);
+    let job = || manager.unit_job(&stack.service());
+    // One that another has just replaced is gone when it is asked for its type.
+    let job = job()?.map_or_else(job, |job| Ok(Some(job)))?.map(|job| job.kind);
     Ok(Asked { by_unit, manager: state, job })
 }
 
@@ -257,8 +255,7 @@ fn not_at_rest(podman: &Podman, ids: &[&str]) -> Result<BTreeSet<String>, StackE
         seen => seen?,
     };
     let now = SystemTime::now();
-    let runs = |one: &Inspected| one.state.status == "running" || one.will_start_again(now);
-    Ok(seen.into_iter().filter(runs).map(|one| one.id).collect())
+    Ok(seen.into_iter().filter(|one| one.is_alive(now)).map(|one| one.id).collect())
 }
 
 /// What is paused cannot be stopped.

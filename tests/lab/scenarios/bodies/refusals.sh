@@ -155,6 +155,7 @@ if [ "$PROVIDER" = docker-compose ]; then
     bad_file 78 cycle 'services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}'
     bad_file 78 nosuch 'services: {a: {image: x, depends_on: [nosuch]}}'
 fi
+bad_file 78 'device of service web: expected a file at /dev/nosuch' "services: {web: {image: '$REGISTRY/app:1', devices: ['/dev/nosuch:/dev/x']}}"
 bad_file 78 'secret pw: expected a file at /home/me/shop/pw.txt' "services: {web: {image: '$REGISTRY/app:1', secrets: [pw]}}
 secrets: {pw: {file: ./pw.txt}}"
 user test ! -e shop/pw.txt || fail 'something was made in the place of the secret'
