@@ -91,69 +91,6 @@ restart_behind_stop
 assert_unit one.service active
 runs
 
-step 'what compose run has started is stopped, too, also if it goes with that'
-assert_exit 0 user stackctl compose one run --rm --detach it
-assert_exit 0 user stackctl compose one run --detach --name stays it
-gone 'a stop with others beside' userctl stop one.service
-assert_eq "$(user podman ps --format '{{.Names}}' | xargs)" "$it" 'what runs'
-user podman rm stays >/dev/null
-
-step 'a paused container is stopped, too'
-user podman pause "$it" >/dev/null
-gone 'a stop of a paused one' userctl stop one.service
-
-step 'without an answer of the API podman stops them itself, and soon'
-userctl start podman.service
-userctl kill --signal STOP podman.service
-begin=$(now_ms)
-assert_exit 0 user stackctl stop one
-assert_contains "$OUT" "podman's API"
-[ $(($(now_ms) - begin)) -lt 60000 ] || fail 'it took more than a minute'
-stopped
-userctl kill --signal CONT podman.service
-userctl restart one.service
-runs
-seen=$(started_at "$it")
-
-step 'a container that ends at once, again and again, is stopped for good'
-image loop:1 v1 exit=0 >/dev/null
-put loop/compose.yml <<<"services: {it: {image: '$REGISTRY/loop:1', restart: always}}"
-assert_exit 0 user stackctl add loop --compose loop/compose.yml --project loop --verify off
-count() { inspect loop-it-1 '{{.RestartCount}}'; }
-loops() { [ "$(count)" -gt "$1" ]; }
-for _ in 1 2 3; do
-    userctl start loop.service
-    wait_until 20 loops "$(count)"
-    userctl stop loop.service
-    times=$(count)
-    sleep 1
-    assert_eq "$(count)" "$times" 'how often it was started again'
-done
-user podman start loop-it-1 >/dev/null
-wait_until 20 loops 0
-assert_exit 79 user stack-audit
-assert_contains "$OUT" 'loop-it-1'
-assert_exit 0 user stackctl stop loop
-whole
-assert_exit 0 user stackctl remove --down loop
-
-step "what has become another stack's is left alone"
-assert_exit 0 user stackctl add old --compose one/compose.yml --project shared --verify off
-userctl start old.service
-assert_exit 0 user stackctl remove old
-userctl stop old.service || true
-assert_exit 0 user stackctl add new --compose one/compose.yml --project shared --verify off
-userctl start new.service
-shared=$(container_of shared it)
-before=$(started_at "$shared")
-assert_exit 0 user stackctl stop old
-assert_contains "$OUT" "left alone, another stack's: $shared (of new.service)"
-assert_exit 0 user stackctl add old --compose one/compose.yml --project other --verify off
-assert_exit 0 user stackctl remove --down old
-assert_eq "$(started_at "$shared")" "$before" 'StartedAt of the other stack'
-container_is "$shared" running
-assert_exit 0 user stackctl remove --down new
-
 step 'a shutdown is left alone'
 reboot
 wait_until 60 unit_is one.service active
