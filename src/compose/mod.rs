@@ -5,6 +5,7 @@ mod dotenv;
 mod env_files;
 mod error;
 mod joined;
+mod merged;
 mod model;
 mod named;
 mod needs;

@@ -1,5 +1,6 @@
 //! podman, asked in JSON.
 
+mod alive;
 mod ask;
 mod later;
 mod needs;
