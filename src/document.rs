@@ -214,7 +214,8 @@ pub fn read_bounded(path: &Path) -> Result<Vec<u8>, ReadError> {
     if metadata.len() > SIZE_MAX {
         return Err(ReadError::TooLarge { path: path.to_owned(), size: metadata.len() });
     }
-    let mut content = Vec::new();
+    // With room for one byte more than there are, the end is found without another buffer.
+    let mut content = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 64);
     file.take(SIZE_MAX + 1).read_to_end(&mut content).map_err(failed)?;
     match u64::try_from(content.len()) {
         Ok(size) if size <= SIZE_MAX => Ok(content),

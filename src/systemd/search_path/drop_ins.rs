@@ -22,6 +22,7 @@ pub(super) struct DotDirectory {
     /// The directory that systemd reads, or why it reads none.
     real: Result<PathBuf, DropInListing>,
     listing: OnceLock<DropInListing>,
+    status: OnceLock<Option<FileStatus>>,
 }
 
 /// What a drop-in directory holds.
@@ -89,11 +90,16 @@ impl DotDirectory {
                 Err(DropInListing::Unreadable(CannotCheck::new(&path, "look at the directory", &error)))
             }
         };
-        Self { path, real, listing: OnceLock::new() }
+        Self { path, real, listing: OnceLock::new(), status: OnceLock::new() }
     }
 
     pub(super) fn real(&self) -> Option<&Path> {
         self.real.as_deref().ok()
+    }
+
+    /// The directory, or the link in its place: looked at once, whatever the number of units that it counts for.
+    fn status(&self) -> Option<&FileStatus> {
+        self.status.get_or_init(|| lstat(&self.path).ok()).as_ref()
     }
 
     pub(super) fn listing(&self) -> &DropInListing {
@@ -292,7 +298,7 @@ impl SearchPath {
                     real: found.real().map(Path::to_owned),
                     directory: *index,
                     scope: *scope,
-                    status: lstat(&found.path).ok(),
+                    status: found.status().cloned(),
                     listing: found.listing().clone(),
                 });
             }

@@ -117,20 +117,32 @@ impl FileEnd {
     /// Follows `path`.
     #[must_use]
     pub fn of(path: &Path) -> Self {
+        match path.metadata() {
+            Ok(metadata) => Self::known(&metadata),
+            Err(error) => Self::not_found(path, &error),
+        }
+    }
+
+    /// What `path` itself is, and what it leads to: the same, looked at once, unless it is a link.
+    pub(super) fn with_status(path: &Path) -> (Option<FileStatus>, Self) {
+        match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_symlink() => (Some(FileStatus::of(&metadata)), Self::of(path)),
+            Ok(metadata) => (Some(FileStatus::of(&metadata)), Self::known(&metadata)),
+            Err(error) => (None, Self::not_found(path, &error)),
+        }
+    }
+
+    fn not_found(path: &Path, error: &std::io::Error) -> Self {
+        match errno_of(error) {
+            Errno::ENOENT | Errno::ENOTDIR => Self::Missing,
+            Errno::ELOOP => Self::Loop,
+            errno => Self::Unknown(CannotCheck { path: path.to_owned(), step: "look at the file", errno }),
+        }
+    }
+
+    fn known(metadata: &std::fs::Metadata) -> Self {
         use std::os::unix::fs::FileTypeExt;
-        let metadata = match path.metadata() {
-            Ok(metadata) => metadata,
-            Err(error) => {
-                return match errno_of(&error) {
-                    Errno::ENOENT | Errno::ENOTDIR => Self::Missing,
-                    Errno::ELOOP => Self::Loop,
-                    errno => {
-                        Self::Unknown(CannotCheck { path: path.to_owned(), step: "look at the file", errno })
-                    }
-                };
-            }
-        };
-        let status = FileStatus::of(&metadata);
+        let status = FileStatus::of(metadata);
         match metadata.file_type() {
             t if t.is_char_device() => Self::Mask(status),
             t if t.is_file() && status.size == 0 => Self::Mask(status),

@@ -10,7 +10,7 @@ use super::drop_ins::{DropIn, DropInDirectory};
 use super::link::{Link, LinkRole};
 use super::lookup::{Found, Miss, Step};
 use super::name_parts::{instantiated, type_needs_no_file};
-use super::probe::{CannotCheck, FileEnd, FileStatus, lstat};
+use super::probe::{CannotCheck, FileEnd, FileStatus};
 use super::scan::{Listed, SearchPath};
 use super::wants::DependencyLink;
 use crate::names::UnitName;
@@ -188,16 +188,21 @@ impl Resolution {
 
 /// What paths lead to, asked once each while one unit is resolved.
 #[derive(Default)]
-struct Ends(RefCell<BTreeMap<PathBuf, FileEnd>>);
+struct Ends(RefCell<BTreeMap<PathBuf, (Option<FileStatus>, FileEnd)>>);
 
 impl Ends {
-    fn of(&self, path: &Path) -> FileEnd {
-        if let Some(end) = self.0.borrow().get(path) {
-            return end.clone();
+    /// The file itself, and what it leads to.
+    fn with_status(&self, path: &Path) -> (Option<FileStatus>, FileEnd) {
+        if let Some(seen) = self.0.borrow().get(path) {
+            return seen.clone();
         }
-        let end = FileEnd::of(path);
-        self.0.borrow_mut().insert(path.to_owned(), end.clone());
-        end
+        let seen = FileEnd::with_status(path);
+        self.0.borrow_mut().insert(path.to_owned(), seen.clone());
+        seen
+    }
+
+    fn of(&self, path: &Path) -> FileEnd {
+        self.with_status(path).1
     }
 }
 
@@ -301,15 +306,8 @@ impl SearchPath {
                 (true, false) => Standing::Wins,
             };
             decided |= taken;
-            copies.push(UnitCopy {
-                name: name.clone(),
-                directory: index,
-                kind,
-                status: lstat(&path).ok(),
-                end: ends.of(&path),
-                standing,
-                path,
-            });
+            let (status, end) = ends.with_status(&path);
+            copies.push(UnitCopy { name: name.clone(), directory: index, kind, status, end, standing, path });
         }
         copies
     }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::drop_ins::{DropInDirectory, DropInScope};
-use super::probe::{CannotCheck, FileEnd, FileStatus, lstat};
+use super::probe::{CannotCheck, FileEnd, FileStatus};
 use super::scan::SearchPath;
 use crate::names::UnitName;
 
@@ -32,6 +32,12 @@ impl DependencyKind {
             Self::Requires => "Requires",
             Self::Upholds => "Upholds",
         }
+    }
+
+    /// The kind that is reported in a property.
+    #[must_use]
+    pub fn of_property(property: &str) -> Option<Self> {
+        Self::ALL.into_iter().map(|(_, kind)| kind).find(|kind| kind.property() == property)
     }
 
     fn of(directory: &str) -> Option<(&str, Self)> {
@@ -94,9 +100,10 @@ impl SearchPath {
                 let path = self.directories.get(*directory)?.join(name).join(unit.as_str());
                 let text = path.read_link().ok();
                 let first = decided.insert(name.clone());
+                let (status, end) = FileEnd::with_status(&path);
                 Some(WantsLink {
-                    in_force: first && text.is_some() && !FileEnd::of(&path).is_mask(),
-                    status: lstat(&path).ok(),
+                    in_force: first && text.is_some() && !end.is_mask(),
+                    status,
                     directory: *directory,
                     wanted_by: wanted_by.to_owned(),
                     kind,
@@ -122,7 +129,8 @@ impl SearchPath {
                 {
                     let path = directory.path.join(entry);
                     let on = entry.to_str().and_then(|name| UnitName::parse(name).ok());
-                    let in_force = path.is_symlink() && !FileEnd::of(&path).is_mask();
+                    let (status, end) = FileEnd::with_status(&path);
+                    let in_force = status.is_some_and(|own| own.file_type == "link") && !end.is_mask();
                     let link = on.filter(|_| in_force);
                     links.extend(link.map(|on| DependencyLink { path, on, kind, scope: directory.scope }));
                 }
