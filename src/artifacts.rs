@@ -324,6 +324,8 @@ fn digest(path: &Path) -> Option<Sha256> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::inventory::{Entry, Host};
     use crate::names::StackName;
@@ -333,7 +335,7 @@ mod tests {
     struct Home {
         dirs: Dirs,
         unit: RenderedUnit,
-        sealed: SealedUnit,
+        sealed: Arc<SealedUnit>,
         _guard: tempfile::TempDir,
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -30,7 +31,7 @@ pub struct Seal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory: Option<Sha256>,
     /// The units, by name.
-    pub units: BTreeMap<UnitName, SealedUnit>,
+    pub units: BTreeMap<UnitName, Arc<SealedUnit>>,
 }
 
 /// What one unit must be.
@@ -164,7 +165,7 @@ impl Seal {
     /// The seal of rendered units that are written as regular files.
     #[must_use]
     pub fn of(units: &[RenderedUnit], inventory: Option<Sha256>) -> Self {
-        let units = units.iter().map(|unit| (unit.name.clone(), SealedUnit::of(unit))).collect();
+        let units = units.iter().map(|unit| (unit.name.clone(), Arc::new(SealedUnit::of(unit)))).collect();
         Self { version: Self::VERSION, inventory, units }
     }
 
@@ -196,7 +197,7 @@ impl SealedUnit {
     }
 
     /// The seal of a unit file that a generation links from elsewhere; `path` is what the link leads to.
-    fn of_file(path: &Path) -> Result<(UnitName, Self), SealError> {
+    fn of_file(path: &Path) -> Result<(UnitName, Arc<Self>), SealError> {
         if !path.is_absolute() {
             return Err(SealError::Relative { path: path.to_owned() });
         }
@@ -224,7 +225,7 @@ impl SealedUnit {
             enabled_by: install_links(&name, &settings),
             settings,
         };
-        Ok((name, sealed))
+        Ok((name, Arc::new(sealed)))
     }
 }
 

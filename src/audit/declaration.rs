@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::dirs::Dirs;
 use crate::error::chain;
@@ -18,7 +19,7 @@ use super::finding::{Finding, State, Verdicts, typed};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredUnit {
     /// What it must be.
-    pub sealed: SealedUnit,
+    pub sealed: Arc<SealedUnit>,
     /// The stack it belongs to; none for a shipped unit.
     pub stack: Option<StackName>,
     /// The drop-ins that may change it; none if the entry that says so cannot be read.
@@ -230,7 +231,7 @@ fn declared<'a>(
 ) -> impl Iterator<Item = (UnitName, DeclaredUnit)> + 'a {
     seal.units.iter().map(move |(name, sealed)| {
         let unit = DeclaredUnit {
-            sealed: sealed.clone(),
+            sealed: Arc::clone(sealed),
             stack: stack.cloned(),
             allowed_drop_ins: allowed_drop_ins.map(<[String]>::to_vec),
             sealed_as_template: false,

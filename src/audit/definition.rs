@@ -4,20 +4,23 @@
 //! loaded, not its content. The settings tell the content of those that can be compared. The times tell that a file
 //! changed after it was read, also when it was changed back.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::check::Check;
+use super::declaration::DeclaredUnit;
 use super::finding::{Finding, State, Verdicts};
 use super::fingerprint::TICK;
 use super::moved::directories_of;
 use super::world::{Owned, Seen, World};
 use crate::dirs::Dirs;
 use crate::document::read_text;
+use crate::names::UnitName;
 use crate::seal::{self, Setting};
 use crate::systemd::loaded::LoadedUnit;
 use crate::systemd::search_path::DropIn;
-use crate::systemd::settings::compare::{Declared, compare};
+use crate::systemd::settings::compare::{Declared, Difference, compare};
 use crate::systemd::settings::specifier::Context;
 use crate::systemd::words::LoadState;
 
@@ -30,13 +33,7 @@ pub struct Pending {
     pub finding: Finding,
 }
 
-pub(super) fn judge(
-    seen: &Seen,
-    world: &World,
-    dirs: &Dirs,
-    context: &Context,
-    verdicts: &mut Verdicts,
-) -> Option<Pending> {
+pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) -> Option<Pending> {
     // What is not in memory will be read from the disk; what has no definition is unit-missing or unit-masked.
     if !seen.in_memory && !seen.name.is_template() && !matches!(seen.loaded, Some(Err(_))) {
         verdicts.record(Check::DefinitionStale, None);
@@ -47,7 +44,7 @@ pub(super) fn judge(
         verdicts.record(Check::DefinitionStale, None);
         return None;
     }
-    let differences = differences(seen, loaded, world, dirs, context);
+    let differences = differences(seen, loaded, dirs);
     let stale = !differences.is_empty();
     verdicts.record(
         Check::DefinitionStale,
@@ -69,13 +66,7 @@ pub(super) fn judge(
 }
 
 /// How the loaded unit differs from the declared one, in words.
-fn differences(
-    seen: &Seen,
-    loaded: &LoadedUnit,
-    world: &World,
-    dirs: &Dirs,
-    context: &Context,
-) -> Vec<String> {
+fn differences(seen: &Seen, loaded: &LoadedUnit, dirs: &Dirs) -> Vec<String> {
     let mut found = Vec::new();
     let token = &seen.declared.sealed.token;
     match seal::token_of(&loaded.documentation) {
@@ -103,25 +94,28 @@ fn differences(
             found.push(format!("the allowed drop-in {} is not loaded", drop_in.path.display()));
         }
     }
-    let mut declared: Vec<Setting> = seen.declared.sealed.settings.clone();
-    // What a package of the distribution adds to every unit of a type is expected too, once it is loaded.
-    let expected = |drop_in: &&DropIn| {
-        seen.declared.allows(drop_in)
-            || (world.is_of_distribution(dirs, drop_in.scope, &drop_in.found_at) && is_loaded(drop_in))
-    };
-    for drop_in in on_disk.drop_ins.iter().filter(|drop_in| drop_in.is_effective()).filter(expected) {
-        // One that cannot be read changes nothing that we could expect; the manager could not read it either.
-        declared.extend(read_text(&drop_in.path).map(|text| seal::settings(&text)).unwrap_or_default());
-    }
-    let declared: Vec<Declared<'_>> = declared.iter().map(Setting::as_declared).collect();
-    let comparison = compare(&seen.name, &declared, context, &world.answers.aliases, &loaded.properties);
-    for difference in comparison.differences {
-        found.push(format!(
-            "{}: declared {}, loaded {}",
-            difference.setting, difference.expected, difference.seen
-        ));
-    }
+    found.extend(seen.differences.iter().map(|difference| {
+        format!("{}: declared {}, loaded {}", difference.setting, difference.expected, difference.seen)
+    }));
     found
+}
+
+/// Which settings are loaded otherwise than the seal and the expected drop-ins say.
+pub(super) fn settings<'a>(
+    name: &UnitName,
+    declared: &DeclaredUnit,
+    drop_ins: impl Iterator<Item = &'a DropIn>,
+    loaded: &LoadedUnit,
+    context: &Context,
+    aliases: &BTreeMap<UnitName, UnitName>,
+) -> Vec<Difference> {
+    // One that cannot be read changes nothing that we could expect; the manager could not read it either.
+    let added: Vec<Setting> = drop_ins
+        .flat_map(|drop_in| read_text(&drop_in.path).map(|text| seal::settings(&text)).unwrap_or_default())
+        .collect();
+    let declared: Vec<Declared<'_>> =
+        declared.sealed.settings.iter().chain(&added).map(Setting::as_declared).collect();
+    compare(name, &declared, context, aliases, &loaded.properties).differences
 }
 
 /// Whether a file changed after the manager read all units, by the change time that no tool can set back.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::check::Check;
 use super::declaration::Declaration;
 use super::finding::{Finding, State, Verdicts, typed};
-use super::world::{Seen, World};
+use super::world::{Seen, is_of_distribution};
 use crate::dirs::Dirs;
 use crate::systemd::search_path::DependencyLink;
 
@@ -16,14 +16,8 @@ pub(super) fn enabling(declaration: &Declaration, dirs: &Dirs) -> BTreeSet<PathB
     links.map(|link| dirs.owner().join(link)).collect()
 }
 
-pub(super) fn judge(
-    seen: &Seen,
-    enabling: &BTreeSet<PathBuf>,
-    world: &World,
-    dirs: &Dirs,
-    verdicts: &mut Verdicts,
-) {
-    let of_distribution = |link: &DependencyLink| world.is_of_distribution(dirs, link.scope, &link.path);
+pub(super) fn judge(seen: &Seen, enabling: &BTreeSet<PathBuf>, dirs: &Dirs, verdicts: &mut Verdicts) {
+    let of_distribution = |link: &DependencyLink| is_of_distribution(dirs, link.scope, &link.path);
     let unexpected = seen
         .resolution
         .dependencies

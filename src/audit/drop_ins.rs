@@ -5,16 +5,16 @@ use std::path::Path;
 
 use super::check::Check;
 use super::finding::{Finding, State, Verdicts, typed};
-use super::world::{Seen, World};
+use super::world::{Seen, is_of_distribution};
 use crate::dirs::Dirs;
 use crate::systemd::search_path::{DropInListing, DropInScope, FileEnd};
 
-pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     let mut unexpected: BTreeMap<&Path, State> = BTreeMap::new();
     for drop_in in &seen.resolution.drop_ins {
         // One that masks, or that leads nowhere, is listed by the manager and changes nothing.
         let harmless = matches!(drop_in.end, FileEnd::Mask(_) | FileEnd::Missing | FileEnd::Loop);
-        let of_distribution = world.is_of_distribution(dirs, drop_in.scope, &drop_in.found_at);
+        let of_distribution = is_of_distribution(dirs, drop_in.scope, &drop_in.found_at);
         if !harmless && !of_distribution && !seen.declared.allows(drop_in) {
             unexpected.insert(&drop_in.path, State::OnDisk);
         }

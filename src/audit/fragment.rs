@@ -9,10 +9,10 @@ use super::world::{Owned, Seen, World};
 use crate::dirs::Dirs;
 use crate::document::ReadError;
 use crate::error::chain;
-use crate::systemd::search_path::DirectoryKind;
+use crate::systemd::search_path::{DirectoryKind, kind_of_file};
 
-pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
-    owner(seen, world, dirs, verdicts);
+pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
+    owner(seen, dirs, verdicts);
     // An instance has no file of its own; its template is judged by itself.
     if seen.declared.sealed_as_template {
         instance(seen, dirs, verdicts);
@@ -20,7 +20,7 @@ pub(super) fn judge(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verd
         replaced(seen, dirs, verdicts);
         content(seen, dirs, verdicts);
     }
-    shadowed(seen, world, dirs, verdicts);
+    shadowed(seen, dirs, verdicts);
 }
 
 fn about(check: Check, state: State, seen: &Seen) -> Finding {
@@ -28,7 +28,7 @@ fn about(check: Check, state: State, seen: &Seen) -> Finding {
 }
 
 /// Which file wins, on disk and in the manager.
-fn owner(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+fn owner(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     let on_disk = seen.resolution.winner().map(|copy| copy.path.as_path());
     let loaded = seen.loaded.as_ref().and_then(|loaded| loaded.as_ref().ok());
     let loaded_path = loaded.and_then(|unit| unit.fragment_path.as_deref());
@@ -36,7 +36,7 @@ fn owner(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
         .into_iter()
         .filter_map(|(state, path)| Some((state, path?)))
         .find(|(_, path)| path.parent() != Some(dirs.owner().as_path()));
-    let kind = foreign.map(|(_, path)| world.kind_of(dirs, path));
+    let kind = foreign.map(|(_, path)| kind_of_file(path, dirs));
     let transient = loaded.is_some_and(|unit| unit.transient);
 
     let finding = |check, (state, path): (State, &Path)| {
@@ -184,12 +184,12 @@ fn unknown(seen: &Seen, path: &Path, reason: String) -> Finding {
 }
 
 /// Copies that lose; the owner's own is not one of them.
-fn shadowed(seen: &Seen, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
+fn shadowed(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     let copies = seen.resolution.shadowed().filter(|copy| copy.path.parent() != Some(dirs.owner().as_path()));
     verdicts.record_all(
         Check::ShadowedCopy,
         copies.map(|copy| {
-            let whose = world.kind_of(dirs, &copy.path);
+            let whose = kind_of_file(&copy.path, dirs);
             about(Check::ShadowedCopy, State::OnDisk, seen)
                 .at(&copy.path)
                 .expected(

@@ -37,12 +37,12 @@ pub fn judge(dirs: &Dirs, declaration: &Declaration, world: &World) -> Judgement
     let targets = enablement::targets(world);
     for seen in world.units.values() {
         units::judge(seen, dirs, verdicts);
-        fragment::judge(seen, world, dirs, verdicts);
-        drop_ins::judge(seen, world, dirs, verdicts);
+        fragment::judge(seen, dirs, verdicts);
+        drop_ins::judge(seen, dirs, verdicts);
         programs::judge(seen, world, &context, verdicts);
-        dependencies::judge(seen, &enabling, world, dirs, verdicts);
+        dependencies::judge(seen, &enabling, dirs, verdicts);
         enablement::judge(seen, &targets, world, dirs, verdicts);
-        judgement.pending.extend(definition::judge(seen, world, dirs, &context, verdicts));
+        judgement.pending.extend(definition::judge(seen, world, dirs, verdicts));
     }
     for seen in world.observed.values() {
         let (state, now) = (&world.answers.manager, world.answers.now);

@@ -9,6 +9,7 @@ mod definition;
 mod dependencies;
 mod drop_ins;
 mod enablement;
+mod expected;
 mod finding;
 pub mod fingerprint;
 mod fragment;

@@ -20,7 +20,7 @@ use crate::systemd::bus::BusError;
 use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState, UnitList};
 use crate::systemd::manager::Manager;
 use crate::systemd::search_path::{
-    DirectoryKind, DiskState, FileEnd, FileStatus, SearchPath, kind_of_directory,
+    DirectoryKind, DiskState, FileEnd, FileStatus, SearchPath, kind_of_directory, kind_of_file,
 };
 use crate::systemd::settings::compare::{Comparison, compare, referenced_units};
 use crate::systemd::settings::specifier::Context;
@@ -264,9 +264,7 @@ fn overrides(seen: &SeenObserved, dirs: &Dirs, verdicts: &mut Verdicts) {
         .into_iter()
         .filter_map(|(state, path)| Some((state, path?)))
         .find(|(_, path)| Some(*path) != sealed)
-        .map(|(state, path)| {
-            (state, path, path.parent().map_or(DirectoryKind::Other, |dir| kind_of_directory(dir, dirs)))
-        });
+        .map(|(state, path)| (state, path, kind_of_file(path, dirs)));
     let finding = |check, (state, path, kind): (State, &Path, DirectoryKind)| {
         let expected = sealed.map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
         about(check, state, seen).at(path).expected(expected, format!("{} ({kind})", path.display()))

@@ -206,7 +206,12 @@ mod tests {
         };
         declaration.units.insert(
             unit.clone(),
-            DeclaredUnit { sealed, stack: None, allowed_drop_ins: None, sealed_as_template: false },
+            DeclaredUnit {
+                sealed: sealed.into(),
+                stack: None,
+                allowed_drop_ins: None,
+                sealed_as_template: false,
+            },
         );
         declaration
     }

@@ -9,7 +9,7 @@ use super::finding::{Finding, State, Verdicts};
 use super::world::World;
 use crate::dirs::Dirs;
 use crate::names::{UnitName, escape_path};
-use crate::systemd::search_path::DirectoryKind;
+use crate::systemd::search_path::{DirectoryKind, kind_of_file};
 use crate::systemd::words::ActiveState;
 
 /// Each watched line takes one of the user's inotify instances (128 by default, `fs.inotify.max_user_instances`),
@@ -37,7 +37,7 @@ fn watchable(world: &World, dirs: &Dirs) -> BTreeSet<PathBuf> {
         let nested = &seen.resolution.dependency_directories;
         for directory in seen.resolution.drop_in_directories.iter().chain(nested) {
             let real = directory.status.as_ref().is_some_and(|status| status.file_type == "directory");
-            let kind = world.kind_of(dirs, &directory.path);
+            let kind = kind_of_file(&directory.path, dirs);
             // What generators make changes with a reload only.
             let changes = !matches!(
                 kind,

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use fs_err as fs;
 
 use super::declaration::{Declaration, DeclaredUnit};
+use super::expected::{Differences, Disk, Expected, instance};
 use super::observed::{self, SeenObserved};
 use super::running::Stacks;
 use super::{moved, programs};
@@ -26,9 +27,9 @@ use crate::systemd::linger::lingers;
 use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState, UnitList};
 use crate::systemd::manager::Manager;
 use crate::systemd::search_path::{
-    DirectoryKind, DiskState, DropIn, DropInScope, NotFound, Resolution, SearchPath, kind_of_directory,
+    DirectoryKind, DiskState, DropIn, DropInScope, NotFound, Resolution, SearchPath, kind_of_file,
 };
-use crate::systemd::settings::compare::{Declared, referenced_units};
+use crate::systemd::settings::compare::{Declared, Difference, referenced_units};
 use crate::systemd::settings::specifier::Context;
 use crate::systemd::words::{ActiveState, LoadState};
 use crate::update::orchestrator::{Report, path};
@@ -99,8 +100,11 @@ pub struct Seen {
     pub resolution: Resolution,
     /// What lies in the owner directory under the name of its file.
     pub owned: Owned,
-    /// What the manager has of it; none for a template, which cannot be loaded itself.
+    /// What the manager has of it; none for a template, which cannot be loaded itself. Of its settings only what is
+    /// looked at once they are compared.
     pub loaded: Option<Result<LoadedUnit, BusError>>,
+    /// Which of its settings are loaded otherwise than they are declared.
+    pub differences: Vec<Difference>,
     /// Whether the manager had it in memory before it was asked.
     pub in_memory: bool,
 }
@@ -133,12 +137,22 @@ impl World {
     ) -> Result<Self, BusError> {
         let state = manager.state()?;
         let listed = manager.loaded_units()?;
-        let declared = with_instances(declaration, &listed);
-        let search_path = SearchPath::scan(state.unit_path.iter().cloned());
-        let asked = declared.iter().filter(|(name, unit)| is_asked(name, unit, &listed, &search_path));
+        let mut declared = with_instances(declaration, &listed);
+        let disk = Disk::look(&state, &mut declared);
+        let asked = disk.resolutions.iter().filter(|(name, resolution)| {
+            declared.get(*name).is_some_and(|unit| is_asked(name, unit, &listed, resolution))
+        });
         let mut names: Vec<UnitName> = asked.map(|(name, _)| name.clone()).collect();
-        names.extend(without_file(&declared, &listed, &search_path));
-        let loaded = manager.observe(&names, Detail::Settings);
+        names.extend(without_file(&declared, &listed, &disk.search_path));
+        let context = Context::new(dirs, &state.version);
+        let aliases = aliases(&context, &declared, manager);
+        let expected =
+            Expected { dirs, declared: &declared, disk: &disk, context: &context, aliases: &aliases };
+        let mut differences = Differences::new();
+        let loaded = manager.observe_each(&names, Detail::Settings, |name, mut unit| {
+            expected.compare(name, &mut unit, &mut differences);
+            unit
+        });
         // A manager that is gone by now says nothing about any unit; the few that it still told of are no verdict.
         if let Some(error) =
             loaded.values().filter_map(|unit| unit.as_ref().err()).find(|e| e.code() == Code::Unreachable)
@@ -147,8 +161,8 @@ impl World {
         }
         let answers = Answers {
             loaded,
-            aliases: aliases(dirs, &declared, &state, manager),
-            missing_programs: programs::missing(&declared, &Context::new(dirs, &state.version)),
+            aliases,
+            missing_programs: programs::missing(&declared, &context),
             manager: state,
             listed,
             lingering: lingers(&dirs.user),
@@ -156,7 +170,7 @@ impl World {
         };
         // What podman said was before what the manager says now: whose stack was worked on between is not judged.
         stacks.look_again(dirs);
-        let mut world = Self::assemble_along(search_path, dirs, declared, answers, stacks);
+        let mut world = Self::put_together(disk, differences, dirs, declared, answers, stacks);
         let Answers { manager: state, listed, .. } = &world.answers;
         world.observed =
             observed::look(dirs, &declaration.observed, &world.search_path, manager, state, listed);
@@ -196,36 +210,42 @@ impl World {
     #[must_use]
     pub fn assemble(
         dirs: &Dirs,
-        declared: BTreeMap<UnitName, DeclaredUnit>,
-        answers: Answers,
-        stacks: Stacks,
-    ) -> Self {
-        let search_path = SearchPath::scan(answers.manager.unit_path.iter().cloned());
-        Self::assemble_along(search_path, dirs, declared, answers, stacks)
-    }
-
-    fn assemble_along(
-        search_path: SearchPath,
-        dirs: &Dirs,
         mut declared: BTreeMap<UnitName, DeclaredUnit>,
         mut answers: Answers,
         stacks: Stacks,
     ) -> Self {
-        // A file of an instance's own stands in for the template, loaded or not.
-        for name in search_path.unit_names().filter(|name| name.instance().is_some_and(|i| !i.is_empty())) {
-            if let Some(instance) = instance(name, &declared) {
-                declared.entry(name.clone()).or_insert(instance);
+        let disk = Disk::look(&answers.manager, &mut declared);
+        let context = Context::new(dirs, &answers.manager.version);
+        let expected =
+            Expected { dirs, declared: &declared, disk: &disk, context: &context, aliases: &answers.aliases };
+        let mut differences = Differences::new();
+        for (name, unit) in &mut answers.loaded {
+            if let Ok(unit) = unit {
+                expected.compare(name, unit, &mut differences);
             }
         }
+        Self::put_together(disk, differences, dirs, declared, answers, stacks)
+    }
+
+    fn put_together(
+        disk: Disk,
+        mut differences: Differences,
+        dirs: &Dirs,
+        declared: BTreeMap<UnitName, DeclaredUnit>,
+        mut answers: Answers,
+        stacks: Stacks,
+    ) -> Self {
+        let Disk { search_path, mut resolutions } = disk;
         let marked = marked::on_disk(dirs, |name| !declared.contains_key(name));
         let units: BTreeMap<UnitName, Seen> = declared
             .into_iter()
             .map(|(name, declared)| {
                 let template = if declared.sealed_as_template { name.template() } else { None };
                 let seen = Seen {
-                    resolution: search_path.resolve(&name),
+                    resolution: resolutions.remove(&name).unwrap_or_else(|| search_path.resolve(&name)),
                     owned: Owned::look(&dirs.owner().join(template.as_ref().unwrap_or(&name).as_str())),
                     loaded: answers.loaded.remove(&name),
+                    differences: differences.remove(&name).unwrap_or_default(),
                     in_memory: answers.listed.units.contains_key(&name),
                     name: name.clone(),
                     declared,
@@ -240,28 +260,23 @@ impl World {
         let observed = BTreeMap::new();
         Self { answers, search_path, units, moved, observed, strays, stacks, last_update }
     }
+}
 
-    /// Whether a file or link in a directory of this scope is of the distribution's own packages, which add to every unit
-    /// of a type (Fedora ships `service.d/10-timeout-abort.conf`): part of the system, not drift.
-    pub(super) fn is_of_distribution(&self, dirs: &Dirs, scope: DropInScope, path: &Path) -> bool {
-        scope == DropInScope::Type
-            && path.parent().is_some_and(|directory| self.kind_of(dirs, directory) == DirectoryKind::Usr)
-    }
-
-    /// Whose directory a file of the search path lies in.
-    #[must_use]
-    pub fn kind_of(&self, dirs: &Dirs, file: &Path) -> DirectoryKind {
-        file.parent().map_or(DirectoryKind::Other, |directory| kind_of_directory(directory, dirs))
-    }
+/// Whether a file or link in a directory of this scope is of the distribution's own packages, which add to every unit
+/// of a type (Fedora ships `service.d/10-timeout-abort.conf`): part of the system, not drift.
+pub(super) fn is_of_distribution(dirs: &Dirs, scope: DropInScope, path: &Path) -> bool {
+    scope == DropInScope::Type
+        && path.parent().is_some_and(|directory| kind_of_file(directory, dirs) == DirectoryKind::Usr)
 }
 
 /// Whether the manager is asked about a unit. One that it does not have in memory it would read from the disk for this
 /// very question, and forget again: what it would say is what the disk says. It alone knows whether it can read a text
 /// that is not all ours, and how the watchers fare. (Each such question takes milliseconds, and more with each link in
 /// the search path, since `UnitFileState` walks them all.)
-fn is_asked(name: &UnitName, unit: &DeclaredUnit, listed: &UnitList, search_path: &SearchPath) -> bool {
-    let is_changed = || search_path.resolve(name).drop_ins.iter().any(DropIn::is_effective);
-    !name.is_template() && (listed.units.contains_key(name) || unit.stack.is_none() || is_changed())
+fn is_asked(name: &UnitName, unit: &DeclaredUnit, listed: &UnitList, resolution: &Resolution) -> bool {
+    let is_changed = || resolution.drop_ins.iter().any(DropIn::is_effective);
+    let is_watcher = || unit.stack.is_none() || is_changed();
+    !name.is_template() && (listed.units.contains_key(name) || (!unit.sealed_as_template && is_watcher()))
 }
 
 /// The units in memory whose files are gone: one of ours among them can only be told by what is loaded of it.
@@ -315,12 +330,6 @@ pub fn with_instances(declaration: &Declaration, listed: &UnitList) -> BTreeMap<
     units
 }
 
-/// What is declared of an instance: what is declared of its template.
-fn instance(name: &UnitName, declared: &BTreeMap<UnitName, DeclaredUnit>) -> Option<DeclaredUnit> {
-    let template = declared.get(&name.template()?)?;
-    Some(DeclaredUnit { sealed_as_template: true, ..template.clone() })
-}
-
 impl Owned {
     fn look(path: &Path) -> Self {
         let metadata = match fs::symlink_metadata(path) {
@@ -341,16 +350,14 @@ impl Owned {
 
 /// Asks for the real names of the units that declared units refer to. One that cannot be asked keeps its name.
 fn aliases(
-    dirs: &Dirs,
+    context: &Context,
     declared: &BTreeMap<UnitName, DeclaredUnit>,
-    state: &ManagerState,
     manager: &Manager,
 ) -> BTreeMap<UnitName, UnitName> {
-    let context = Context::new(dirs, &state.version);
     let mut referenced = BTreeSet::new();
     for (name, unit) in declared {
         let settings: Vec<Declared<'_>> = unit.sealed.settings.iter().map(Setting::as_declared).collect();
-        referenced.extend(referenced_units(name, &settings, &context));
+        referenced.extend(referenced_units(name, &settings, context));
     }
     // Ours have one name each, instances too.
     let is_ours = |name: &UnitName| {

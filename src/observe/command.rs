@@ -13,7 +13,7 @@ use crate::dirs::Dirs;
 use crate::document::Document;
 use crate::error::Error;
 use crate::names::UnitName;
-use crate::systemd::search_path::{DirectoryKind, DiskState, SearchPath, kind_of_directory};
+use crate::systemd::search_path::{DirectoryKind, DiskState, SearchPath, kind_of_file};
 
 /// What became of one unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +41,10 @@ pub fn observe(
     let before = ObservedUnits::load_unit(dirs, unit);
     let sight = Sight::look(search_path, unit);
     let refuse = |error: ObserveError| Err(Error::Observe(Box::new(error)));
-    let transient = sight.resolution.winner().is_some_and(|winner| {
-        winner.path.parent().is_some_and(|dir| kind_of_directory(dir, dirs) == DirectoryKind::Transient)
-    });
+    let transient = sight
+        .resolution
+        .winner()
+        .is_some_and(|winner| kind_of_file(&winner.path, dirs) == DirectoryKind::Transient);
     if transient {
         return refuse(ObserveError::Transient { unit: unit.clone() });
     }

@@ -43,7 +43,7 @@ pub(crate) fn put(
     let mut changes = Vec::new();
     let before = previous(dirs, path, &mut changes)?;
     for unit in rendered {
-        let sealed = before.as_ref().and_then(|seal| seal.units.get(&unit.name));
+        let sealed = before.as_ref().and_then(|seal| seal.units.get(&unit.name)).map(AsRef::as_ref);
         changes.extend(artifacts::put(dirs, unit, sealed)?);
     }
     for (name, sealed) in before.iter().flat_map(|seal| &seal.units) {

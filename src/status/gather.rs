@@ -15,6 +15,7 @@ use crate::podman::Container;
 use crate::records::{self, Record};
 use crate::stack::verify::ended_badly;
 use crate::systemd::manager::Manager;
+use crate::systemd::search_path::kind_of_file;
 use crate::systemd::words::ActiveState;
 
 /// The checks of which definition a unit runs; the rest is about what runs.
@@ -152,7 +153,7 @@ fn with_manager(
         own.iter().map(|finding| finding.check).filter(|check| DEFINITION.contains(check)).collect();
     let path = loaded.and_then(|loaded| loaded.fragment_path.clone());
     of_it.provenance = loaded.map(|_| Provenance {
-        owner: path.as_ref().map(|path| world.kind_of(dirs, path).word().to_owned()),
+        owner: path.as_ref().map(|path| kind_of_file(path, dirs).word().to_owned()),
         path,
         declared: broken.is_empty(),
         broken,

@@ -268,33 +268,34 @@ impl Bus {
         }
     }
 
-    /// Asks the same of many objects, [`IN_FLIGHT`] at a time, within one deadline. What has no answer by then has
-    /// its error; the order of the results is that of `items`.
-    pub(super) fn run_each<'i, I, T, F>(
+    /// Asks the same of many objects, [`IN_FLIGHT`] at a time, within one deadline, and keeps of each answer what
+    /// `keep` makes of it. What has no answer by then has its error; the order of the results is that of `items`.
+    pub(super) fn run_each<'i, I, T, K, F>(
         &self,
         items: &'i [I],
         asked: impl Fn(&I) -> String,
         mut ask: impl FnMut(&'i I) -> F,
-    ) -> Vec<Result<T, BusError>>
+        mut keep: impl FnMut(&'i I, T) -> K,
+    ) -> Vec<Result<K, BusError>>
     where
         F: Future<Output = Result<T, BusError>>,
     {
-        let mut answers: Vec<Result<T, BusError>> = Vec::with_capacity(items.len());
+        let mut answers: Vec<Result<K, BusError>> = Vec::with_capacity(items.len());
         let outcome = self.run("read the units", self.deadline, async {
-            let mut window: VecDeque<Request<F>> = VecDeque::with_capacity(IN_FLIGHT);
+            let mut window: VecDeque<(&'i I, Request<F>)> = VecDeque::with_capacity(IN_FLIGHT);
             for item in items {
                 let mut request = Request::new(ask(item));
                 request.send().await;
-                window.push_back(request);
+                window.push_back((item, request));
                 // The manager answers in the order of the questions, so the oldest is the one to wait for.
                 if window.len() >= IN_FLIGHT
-                    && let Some(oldest) = window.pop_front()
+                    && let Some((item, oldest)) = window.pop_front()
                 {
-                    answers.push(oldest.answer().await);
+                    answers.push(oldest.answer().await.map(|answer| keep(item, answer)));
                 }
             }
-            for request in window {
-                answers.push(request.answer().await);
+            for (item, request) in window {
+                answers.push(request.answer().await.map(|answer| keep(item, answer)));
             }
             Ok(())
         });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::value::{Properties, SettingValue, Timestamp};
+use super::value::{Properties, SettingValue, SettingValues, Timestamp};
 use super::words::{ActiveState, JobType, LoadState, SystemState};
 use crate::names::UnitName;
 
@@ -163,7 +163,7 @@ pub struct LoadedUnit {
     /// When a timer with a span elapses next, on the monotonic clock.
     pub next_elapse_monotonic: Option<Duration>,
     /// The values of the settings that can be compared, by property name.
-    pub properties: BTreeMap<String, SettingValue>,
+    pub properties: SettingValues,
 }
 
 impl LoadedUnit {

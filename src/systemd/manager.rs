@@ -181,18 +181,30 @@ impl Manager {
         units: &[UnitName],
         detail: Detail,
     ) -> BTreeMap<UnitName, Result<LoadedUnit, BusError>> {
+        self.observe_each(units, detail, |_, unit| unit)
+    }
+
+    /// The same, and keeps of each unit, as soon as it is read, what `keep` makes of it: a thousand services with all
+    /// their settings take tens of MiB.
+    pub fn observe_each<K>(
+        &self,
+        units: &[UnitName],
+        detail: Detail,
+        keep: impl FnMut(&UnitName, LoadedUnit) -> K,
+    ) -> BTreeMap<UnitName, Result<K, BusError>> {
         // An empty interface name stands for all interfaces of the object (D-Bus specification, Properties).
         let interface = match detail {
             Detail::Unit => UNIT_INTERFACE,
             Detail::Settings => "",
         };
         let asked = |unit: &UnitName| format!("read {unit}");
-        let answers = self.bus.run_each(units, asked, |unit| async move {
+        let read = |unit| async move {
             let asked = asked(unit);
             let path = unit_path(unit);
             let properties = self.properties(&path, &(interface,), &asked).await?;
             LoadedUnit::from_properties(properties).map_err(|reason| BusError::not_understood(&asked, reason))
-        });
+        };
+        let answers = self.bus.run_each(units, asked, read, keep);
         units.iter().cloned().zip(answers).collect()
     }
 

@@ -1,6 +1,7 @@
 //! D-Bus property values as plain ones, and the selection of the properties that anybody looks at.
 
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -123,17 +124,21 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// The properties of which the values are kept.
-static KEPT: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+/// Values by the names of their properties.
+pub type SettingValues = BTreeMap<Cow<'static, str>, SettingValue>;
+
+/// The properties of which the values are kept, by their names as they are on the wire.
+static KEPT: LazyLock<HashMap<&'static [u8], &'static str>> = LazyLock::new(|| {
     directives::properties()
         .chain(loaded::PROPERTIES.iter().copied())
         .chain(super::manager::PROPERTIES.iter().copied())
+        .map(|name| (name.as_bytes(), name))
         .collect()
 });
 
 /// The answer of `GetAll`, reduced to the properties that are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Properties(pub(super) BTreeMap<String, SettingValue>);
+pub(super) struct Properties(pub(super) SettingValues);
 
 impl Properties {
     /// Reads the body of an answer to `GetAll`.
@@ -149,8 +154,8 @@ impl Properties {
         read_properties(
             data.bytes(),
             data.context().endian(),
-            |name| KEPT.contains(name),
-            |name, value| drop(properties.insert(name.to_owned(), value)),
+            |name| KEPT.get(name).copied(),
+            |name, value| drop(properties.insert(Cow::Borrowed(name), value)),
         )
         .map_err(|error| error.to_string())?;
         Ok(Self(properties))

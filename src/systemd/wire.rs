@@ -17,13 +17,13 @@ pub(super) struct Malformed(usize);
 /// How deep types may be nested (D-Bus specification, "Valid Signatures": 32 arrays and 32 structures).
 const DEPTH_MAX: usize = 64;
 
-/// Reads a body of type `a{sv}` and hands over the values of the properties that are `wanted`. A value that
-/// [`SettingValue`] has no form for (a floating-point number, a dictionary) is skipped.
-pub(super) fn read_properties<'a>(
-    body: &'a [u8],
+/// Reads a body of type `a{sv}` and hands over the values of the properties that are `wanted`, under the name that this
+/// gives them. A value that [`SettingValue`] has no form for (a floating-point number, a dictionary) is skipped.
+pub(super) fn read_properties<N>(
+    body: &[u8],
     endian: Endian,
-    wanted: impl Fn(&str) -> bool,
-    mut keep: impl FnMut(&'a str, SettingValue),
+    wanted: impl Fn(&[u8]) -> Option<N>,
+    mut keep: impl FnMut(N, SettingValue),
 ) -> Result<(), Malformed> {
     let mut reader = Reader { bytes: body, position: 0, endian };
     let length = reader.length()?;
@@ -31,11 +31,14 @@ pub(super) fn read_properties<'a>(
     let end = reader.position.checked_add(length).filter(|end| *end == body.len()).ok_or(Malformed(0))?;
     while reader.position < end {
         reader.align(8)?;
-        let name = reader.string()?;
-        if !wanted(name) {
-            reader.skip_variant(0)?;
-        } else if let Some(value) = reader.variant(0)? {
-            keep(name, value);
+        let length = reader.length()?;
+        match wanted(reader.terminated(length)?) {
+            None => reader.skip_variant(0)?,
+            Some(name) => {
+                if let Some(value) = reader.variant(0)? {
+                    keep(name, value);
+                }
+            }
         }
     }
     Ok(())
@@ -73,24 +76,22 @@ impl<'a> Reader<'a> {
         usize::try_from(length).map_err(|_| Malformed(self.position))
     }
 
-    /// A text of `length` bytes and the zero byte behind it.
-    fn text(&mut self, length: usize) -> Result<&'a str, Malformed> {
+    /// `length` bytes and the zero byte behind them.
+    fn terminated(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
         let bytes = self.take(length)?;
-        match (self.take(1)?, std::str::from_utf8(bytes)) {
-            ([0], Ok(text)) => Ok(text),
-            _ => self.malformed(),
-        }
+        if self.take(1)? == [0] { Ok(bytes) } else { self.malformed() }
     }
 
     fn string(&mut self) -> Result<&'a str, Malformed> {
         let length = self.length()?;
-        self.text(length)
+        let bytes = self.terminated(length)?;
+        std::str::from_utf8(bytes).or_else(|_| self.malformed())
     }
 
     /// A signature: its length takes a single byte.
     fn signature(&mut self) -> Result<&'a [u8], Malformed> {
         let length = self.take(1)?.first().copied().map_or(0, usize::from);
-        self.text(length).map(str::as_bytes)
+        self.terminated(length)
     }
 
     fn variant(&mut self, depth: usize) -> Result<Option<SettingValue>, Malformed> {
@@ -296,12 +297,10 @@ mod tests {
 
     fn read(body: &[u8], endian: Endian, wanted: &str) -> Result<Vec<(String, SettingValue)>, Malformed> {
         let mut read = Vec::new();
-        read_properties(
-            body,
-            endian,
-            |name| wanted.contains(name),
-            |name, value| read.push((name.to_owned(), value)),
-        )?;
+        let name = |name: &[u8]| {
+            std::str::from_utf8(name).ok().filter(|name| wanted.contains(name)).map(str::to_owned)
+        };
+        read_properties(body, endian, name, |name, value| read.push((name, value)))?;
         Ok(read)
     }
 

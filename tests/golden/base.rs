@@ -50,7 +50,7 @@ pub fn hold() {
     let programs = ["stack-audit", "stack-update", "stackctl"];
     assert!(missing.iter().eq(&programs.map(|name| Path::new(PROGRAMS).join(name))), "{missing:?}");
     if again {
-        let says = manager::record(&declaration, &world).to_string();
+        let says = manager::record(&declaration, &world, &client).to_string();
         let says: Value =
             serde_json::from_str(&says.replace(real.dir().to_str().unwrap(), "@root@")).unwrap();
         case::write_json(&case::base().join("manager.json"), &says);

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use stackwarden::audit::{Answers, Declaration, World};
 use stackwarden::names::UnitName;
 use stackwarden::systemd::bus::BusError;
-use stackwarden::systemd::loaded::{ListedUnit, LoadError, LoadedUnit, ManagerState, UnitList};
+use stackwarden::systemd::loaded::{Detail, ListedUnit, LoadError, LoadedUnit, ManagerState, UnitList};
+use stackwarden::systemd::manager::Manager;
 use stackwarden::systemd::value::{SettingValue, Timestamp};
 use stackwarden::systemd::words::SystemState;
 
@@ -95,7 +96,7 @@ fn of_unit(name: &UnitName, unit: &Value) -> Result<LoadedUnit, BusError> {
             .as_object()
             .into_iter()
             .flatten()
-            .map(|(name, value)| (name.clone(), setting(value)))
+            .map(|(name, value)| (name.clone().into(), setting(value)))
             .collect(),
     })
 }
@@ -127,7 +128,10 @@ fn setting(value: &Value) -> SettingValue {
 }
 
 /// What a real manager says, in the same form.
-pub fn record(declaration: &Declaration, world: &World) -> Value {
+pub fn record(declaration: &Declaration, world: &World, manager: &Manager) -> Value {
+    // An observation keeps no settings but those that differ.
+    let names: Vec<UnitName> = world.units.keys().filter(|name| !name.is_template()).cloned().collect();
+    let whole = manager.observe(&names, Detail::Settings);
     let mut units = Map::new();
     for (name, seen) in &world.units {
         let Some(Ok(loaded)) = &seen.loaded else { continue };
@@ -144,11 +148,13 @@ pub fn record(declaration: &Declaration, world: &World) -> Value {
         put("Documentation", json!(loaded.documentation), json!([]));
         let declared: BTreeSet<&str> =
             declaration.units[name].sealed.settings.iter().map(|setting| setting.key.as_str()).collect();
-        let settings: Map<String, Value> = loaded
+        let settings: Map<String, Value> = whole[name]
+            .as_ref()
+            .unwrap()
             .properties
             .iter()
             .filter(|(property, _)| is_recorded(property, &declared))
-            .map(|(property, value)| (property.clone(), recorded(value)))
+            .map(|(property, value)| (property.to_string(), recorded(value)))
             .collect();
         unit.insert("settings".to_owned(), Value::Object(settings));
         units.insert(name.to_string(), Value::Object(unit));

@@ -70,6 +70,12 @@ impl fmt::Display for DirectoryKind {
     }
 }
 
+/// Tells whose directory a file lies in. Purely by its name; nothing is looked up.
+#[must_use]
+pub fn kind_of_file(path: &Path, dirs: &Dirs) -> DirectoryKind {
+    path.parent().map_or(DirectoryKind::Other, |directory| kind_of_directory(directory, dirs))
+}
+
 /// Tells whose directory `path` is. Purely by its name; nothing is looked up.
 #[must_use]
 pub fn kind_of_directory(path: &Path, dirs: &Dirs) -> DirectoryKind {

@@ -14,7 +14,7 @@ mod resolution;
 mod scan;
 mod wants;
 
-pub use directory_kind::{DirectoryKind, kind_of_directory};
+pub use directory_kind::{DirectoryKind, kind_of_directory, kind_of_file};
 pub use drop_ins::{DropIn, DropInDirectory, DropInListing, DropInScope};
 pub use link::{AliasProblem, Link, LinkRole};
 pub use lookup::Step;

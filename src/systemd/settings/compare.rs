@@ -8,7 +8,7 @@ use super::reported::{reported, yes_no};
 use super::rule::{Rule, Undeclared};
 use super::specifier::Context;
 use crate::names::UnitName;
-use crate::systemd::value::SettingValue;
+use crate::systemd::value::{SettingValue, SettingValues};
 
 /// One `Key=value` of a unit file or of a drop-in that is allowed, in the order in which systemd reads them. An empty
 /// value resets.
@@ -61,7 +61,7 @@ pub fn compare(
     declared: &[Declared<'_>],
     context: &Context,
     aliases: &BTreeMap<UnitName, UnitName>,
-    loaded: &BTreeMap<String, SettingValue>,
+    loaded: &SettingValues,
 ) -> Comparison {
     let mut comparison = Comparison::default();
     let reader = Reader { unit, context };
