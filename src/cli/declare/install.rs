@@ -46,7 +46,8 @@ pub(super) fn uninstall(place: &Place) -> Result<Code, Error> {
     let watchers = loaded.iter().filter(|name| name.unit_type() != "service");
     let audits =
         [AUDIT, SETTLE].iter().flat_map(|wanted| loaded.iter().filter(|name| name.as_str() == *wanted));
-    for unit in watchers.chain(audits) {
+    // Such an audit may have found a watcher stopped, and have started it again.
+    for unit in watchers.clone().chain(audits).chain(watchers) {
         manager.run_job(Verb::Stop, unit, JobMode::Replace, BUS_DEADLINE)?;
     }
     for unit in &loaded {
