@@ -21,6 +21,8 @@ mod drift;
 mod faults;
 #[path = "host/installed.rs"]
 mod installed;
+#[path = "host/memory.rs"]
+mod memory;
 #[path = "host/owners.rs"]
 mod owners;
 #[path = "host/races.rs"]

@@ -17,6 +17,7 @@ mod heal;
 mod host;
 mod inputs;
 mod judge;
+mod known;
 mod metrics;
 mod moved;
 mod observed;

@@ -11,6 +11,7 @@ use super::declaration::Declaration;
 use super::finding::Finding;
 use super::heal::{self, Action};
 use super::judge::judge;
+use super::known::{Known, Memory};
 use super::repairs::Repairs;
 use super::report::{Report, Trigger};
 use super::running::{Ask, Stacks};
@@ -18,6 +19,7 @@ use super::settle::{AUDIT, Looked, Seen};
 use super::world::World;
 use super::{fingerprint, quiet, state, watches};
 use crate::atomic::WriteError;
+use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::error::chain;
 use crate::inventory::Host;
@@ -84,6 +86,7 @@ pub struct Audit {
     repairs: Repairs,
     is_last_word: bool,
     looked: Option<Looked>,
+    known: Option<Known>,
     last: Option<Seen>,
     _alone: Option<Alone>,
 }
@@ -113,22 +116,23 @@ pub fn audit(dirs: &Dirs, options: &Options) -> Result<Audit, LockError> {
         notes.extend(Seen::set_damaged_aside(dirs).err());
     }
     let carried = last_report(dirs, options, &mut notes);
+    let declaring = fingerprint::take(&declaring(dirs));
     let mut declaration = Declaration::load(dirs);
     if !options.dry_run && declaration.seals.shipped.is_some() {
         notes.extend(make_watched(dirs));
     }
     // Only once in an audit, however often it looks at the units.
     let ask = options.podman && trigger != Trigger::Path && manager.is_ok();
-    let mut work = Work { dirs, options, ask, carried, last: Seen::load_last(dirs), notes };
+    let mut work = Work { dirs, options, ask, carried, declaring, last: Seen::load_last(dirs), notes };
     let outcome = match &mut manager {
         Ok(manager) => work.rounds(manager, &mut declaration),
         Err(error) => Err(error.clone()),
     };
-    let (mut outcome, looked) = match outcome {
-        Ok((outcome, looked)) => (outcome, Some(looked)),
+    let (mut outcome, looked, known) = match outcome {
+        Ok((outcome, looked, known)) => (outcome, Some(looked), known),
         Err(error) => {
             let carried = work.carried.as_ref();
-            (unreachable_manager(dirs, &declaration, &error, carried), None)
+            (unreachable_manager(dirs, &declaration, &error, carried), None, None)
         }
     };
     let Work { last, mut notes, .. } = work;
@@ -136,7 +140,7 @@ pub fn audit(dirs: &Dirs, options: &Options) -> Result<Audit, LockError> {
     let counts = !options.dry_run && !options.changed;
     let repairs = look_back(dirs, counts, &declaration, &mut outcome, &mut notes);
     let report = report(options, trigger, started, &declaration, outcome, notes);
-    Ok(Audit { report, repairs, is_last_word: options.is_last_word(), looked, last, _alone: alone })
+    Ok(Audit { report, repairs, is_last_word: options.is_last_word(), looked, known, last, _alone: alone })
 }
 
 impl Audit {
@@ -150,10 +154,10 @@ impl Audit {
             return Ok(());
         }
         state::store(dirs, &self.report, &self.repairs)?;
-        match &self.looked {
-            Some(looked) => Seen::leave(dirs, self.last.as_ref(), looked, true),
-            None => Ok(()),
+        if let Some(looked) = &self.looked {
+            Seen::leave(dirs, self.last.as_ref(), looked, true)?;
         }
+        self.known.as_ref().map_or(Ok(()), |known| known.leave(dirs))
     }
 }
 
@@ -198,6 +202,8 @@ struct Work<'a> {
     options: &'a Options,
     ask: bool,
     carried: Option<Report>,
+    /// The files of the declaration, as they were before it was read.
+    declaring: Sha256,
     last: Option<Seen>,
     notes: Vec<String>,
 }
@@ -208,13 +214,14 @@ impl Work<'_> {
         &mut self,
         manager: &mut Manager,
         declaration: &mut Declaration,
-    ) -> Result<(Outcome, Looked), BusError> {
+    ) -> Result<(Outcome, Looked, Option<Known>), BusError> {
         let dry_run = self.options.dry_run;
         let mut done: Vec<(Action, Vec<Finding>)> = Vec::new();
         let mut directories = directories(self.dirs, &manager.state()?.unit_path);
         let mut reload_failed = false;
         let mut reloaded = self.last.as_ref().and_then(Seen::reloaded);
         let mut round = 0;
+        let mut known = Known::load_last(self.dirs);
         let mut stacks =
             Stacks::observe(self.dirs, declaration, if self.ask { Ask::Compose } else { Ask::Nobody });
         loop {
@@ -226,7 +233,12 @@ impl Work<'_> {
                 reloaded: reloaded == Some(before),
             };
             self.leave(&looked);
-            let world = World::observe(self.dirs, declaration, manager, stacks)?;
+            // What was declared anew since it was read, while podman was asked, say, would be missed from now on.
+            if fingerprint::take(&declaring(self.dirs)) != self.declaring {
+                stacks = self.read_again(declaration, stacks);
+            }
+            let memory = Memory { fingerprint: before, known };
+            let world = World::observe_with(self.dirs, declaration, manager, stacks, Some(&memory))?;
             let judgement = judge(self.dirs, declaration, &world);
             let changed = self.options.changed && done.is_empty();
             let mut plan = heal::plan(self.dirs, &judgement, declaration, &world, changed);
@@ -263,18 +275,27 @@ impl Work<'_> {
                 || manager.state()?.units_load != world.answers.manager.units_load;
             let acted = watches_moved || (!plan.actions.is_empty() && !dry_run);
             if round < ROUNDS && (acted || moved) {
-                *declaration = Declaration::load(self.dirs);
                 directories = self::directories(self.dirs, &world.answers.manager.unit_path);
-                stacks = world.stacks.with_files_of(self.dirs, declaration);
+                stacks = self.read_again(declaration, world.stacks);
+                known = memory.known;
                 continue;
             }
             if dry_run {
                 done = plan.actions;
             }
+            let known =
+                if acted || moved { None } else { Known::of(&world, &judgement, memory.known.as_ref()) };
             let carried = self.carried.as_ref();
             let outcome = conclude(judgement, &world, declaration, done, plan.blocked_by, carried, dry_run);
-            return Ok((outcome, looked));
+            return Ok((outcome, looked, known));
         }
+    }
+
+    /// Reads the declaration again, and the files of the stacks that it declares.
+    fn read_again(&mut self, declaration: &mut Declaration, stacks: Stacks) -> Stacks {
+        self.declaring = fingerprint::take(&declaring(self.dirs));
+        *declaration = Declaration::load(self.dirs);
+        stacks.with_files_of(self.dirs, declaration)
     }
 
     /// Whether the last report had all of these findings, in the same words.
@@ -334,9 +355,14 @@ fn directories(dirs: &Dirs, unit_path: &[PathBuf]) -> BTreeSet<PathBuf> {
     };
     let mut all: BTreeSet<PathBuf> =
         unit_path.iter().filter(|directory| !generated(directory)).cloned().collect();
-    all.extend([dirs.inventory(), dirs.seals(), dirs.observed()]);
-    all.extend(dirs.host_config_file().parent().map(ToOwned::to_owned));
+    all.extend(declaring(dirs));
     all
+}
+
+/// The directories of inventory, seals and the host configuration.
+fn declaring(dirs: &Dirs) -> BTreeSet<PathBuf> {
+    let host = dirs.host_config_file().parent().map(ToOwned::to_owned);
+    [dirs.inventory(), dirs.seals(), dirs.observed()].into_iter().chain(host).collect()
 }
 
 /// The user's own directories that stack-audit.path watches.

@@ -9,6 +9,7 @@ use fs_err as fs;
 
 use super::declaration::{Declaration, DeclaredUnit};
 use super::expected::{Differences, Disk, Expected, instance};
+use super::known::Memory;
 use super::observed::{self, SeenObserved};
 use super::running::Stacks;
 use super::{moved, programs};
@@ -76,6 +77,8 @@ pub struct World {
     pub stacks: Stacks,
     /// When the last update run over all stacks ended; or why that cannot be told.
     pub last_update: Result<Option<String>, String>,
+    /// Everything that can change what the units are loaded as, for an audit that is to be remembered.
+    pub(super) picture: Option<Sha256>,
 }
 
 /// A unit that says that it is ours, and is not declared.
@@ -133,23 +136,45 @@ impl World {
         dirs: &Dirs,
         declaration: &Declaration,
         manager: &Manager,
+        stacks: Stacks,
+    ) -> Result<Self, BusError> {
+        Self::observe_with(dirs, declaration, manager, stacks, None)
+    }
+
+    /// The same, and reads no unit anew that the last audit knows, as long as nothing has moved since.
+    pub(super) fn observe_with(
+        dirs: &Dirs,
+        declaration: &Declaration,
+        manager: &Manager,
         mut stacks: Stacks,
+        memory: Option<&Memory>,
     ) -> Result<Self, BusError> {
         let state = manager.state()?;
         let listed = manager.loaded_units()?;
         let mut declared = with_instances(declaration, &listed);
         let disk = Disk::look(&state, &mut declared);
-        let asked = disk.resolutions.iter().filter(|(name, resolution)| {
-            declared.get(*name).is_some_and(|unit| is_asked(name, unit, &listed, resolution))
+        let picture = memory.and_then(|memory| memory.picture(dirs, &state, &listed, &disk));
+        let known = memory.and_then(|memory| {
+            memory.known.as_ref().filter(|known| picture.is_some_and(|picture| known.holds(picture)))
         });
-        let mut names: Vec<UnitName> = asked.map(|(name, _)| name.clone()).collect();
-        names.extend(without_file(&declared, &listed, &disk.search_path));
+        let mut names = Vec::new();
+        let mut remembered = BTreeMap::new();
+        for (name, resolution) in &disk.resolutions {
+            let Some(unit) = declared.get(name) else { continue };
+            let of_known = || known?.loaded(name, listed.units.get(name)?, resolution, unit);
+            if let Some(loaded) = of_known() {
+                remembered.insert(name.clone(), Ok(loaded));
+            } else if is_asked(name, unit, &listed, resolution) {
+                names.push(name.clone());
+            }
+        }
         let context = Context::new(dirs, &state.version);
-        let aliases = aliases(&context, &declared, manager);
+        let aliases = aliases(&context, &declared, &names, manager);
+        names.extend(without_file(&declared, &listed, &disk.search_path));
         let expected =
             Expected { dirs, declared: &declared, disk: &disk, context: &context, aliases: &aliases };
         let mut differences = Differences::new();
-        let loaded = manager.observe_each(&names, Detail::Settings, |name, mut unit| {
+        let mut loaded = manager.observe_each(&names, Detail::Settings, |name, mut unit| {
             expected.compare(name, &mut unit, &mut differences);
             unit
         });
@@ -159,6 +184,7 @@ impl World {
         {
             return Err(error.clone());
         }
+        loaded.append(&mut remembered);
         let answers = Answers {
             loaded,
             aliases,
@@ -171,6 +197,7 @@ impl World {
         // What podman said was before what the manager says now: whose stack was worked on between is not judged.
         stacks.look_again(dirs);
         let mut world = Self::put_together(disk, differences, dirs, declared, answers, stacks);
+        world.picture = picture;
         let Answers { manager: state, listed, .. } = &world.answers;
         world.observed =
             observed::look(dirs, &declaration.observed, &world.search_path, manager, state, listed);
@@ -258,7 +285,7 @@ impl World {
         let last_update = last_update(dirs);
         let strays = strays(&answers, marked);
         let observed = BTreeMap::new();
-        Self { answers, search_path, units, moved, observed, strays, stacks, last_update }
+        Self { answers, search_path, units, moved, observed, strays, stacks, last_update, picture: None }
     }
 }
 
@@ -348,14 +375,16 @@ impl Owned {
     }
 }
 
-/// Asks for the real names of the units that declared units refer to. One that cannot be asked keeps its name.
+/// Asks for the real names of the units that the declared units among `names` refer to. One that cannot be asked keeps
+/// its name.
 fn aliases(
     context: &Context,
     declared: &BTreeMap<UnitName, DeclaredUnit>,
+    names: &[UnitName],
     manager: &Manager,
 ) -> BTreeMap<UnitName, UnitName> {
     let mut referenced = BTreeSet::new();
-    for (name, unit) in declared {
+    for (name, unit) in names.iter().filter_map(|name| Some((name, declared.get(name)?))) {
         let settings: Vec<Declared<'_>> = unit.sealed.settings.iter().map(Setting::as_declared).collect();
         referenced.extend(referenced_units(name, &settings, context));
     }

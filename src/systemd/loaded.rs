@@ -210,6 +210,40 @@ impl LoadedUnit {
         })
     }
 
+    /// A unit of which nothing is read but its row in the list of all units.
+    #[must_use]
+    pub fn listed(name: &UnitName, listed: &ListedUnit) -> Self {
+        Self {
+            id: name.clone(),
+            names: vec![name.to_string()],
+            load_state: listed.load_state.clone(),
+            load_error: None,
+            active_state: listed.active_state.clone(),
+            sub_state: listed.sub_state.clone(),
+            fragment_path: None,
+            source_path: None,
+            drop_in_paths: Vec::new(),
+            unit_file_state: None,
+            need_daemon_reload: false,
+            documentation: Vec::new(),
+            transient: false,
+            triggered_by: Vec::new(),
+            triggers: Vec::new(),
+            job: listed.job.as_ref().map(|job| job.id),
+            invocation_id: None,
+            state_change: None,
+            inactive_exit: None,
+            active_enter: None,
+            condition: None,
+            result: None,
+            exec_main_code: None,
+            exec_main_status: None,
+            next_elapse: None,
+            next_elapse_monotonic: None,
+            properties: SettingValues::new(),
+        }
+    }
+
     /// Whether the last attempt to start it ended at a condition.
     #[must_use]
     pub fn was_skipped(&self) -> bool {
