@@ -49,6 +49,7 @@ pub struct SealedUnit {
     #[serde(default, deserialize_with = "enabling_links")]
     pub enabled_by: Vec<PathBuf>,
     /// What its text sets, in its order.
+    #[serde(deserialize_with = "exact")]
     pub settings: Vec<Setting>,
 }
 
@@ -75,6 +76,11 @@ fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf
 }
 
 /// Links are made and removed by these names, so none may lead out of the owner directory.
+/// A list without room for more: most of what an audit of many stacks holds in memory.
+fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Setting>, D::Error> {
+    Box::<[Setting]>::deserialize(deserializer).map(Vec::from)
+}
+
 fn enabling_links<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
     let links = Vec::<PathBuf>::deserialize(deserializer)?;
     let enables = |link: &PathBuf| {

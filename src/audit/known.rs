@@ -119,7 +119,8 @@ impl Known {
         self.store(&Self::path(dirs))
     }
 
-    /// What the next audit may know of this observation, in which nothing moved. What was known before keeps its age.
+    /// What the next audit may know of this observation, in which nothing moved; none if that is what was known before.
+    /// The age of what was compared stays.
     pub(super) fn of(world: &World, judgement: &Judgement, before: Option<&Self>) -> Option<Self> {
         let picture = world.picture?;
         let doubtful: BTreeSet<&UnitName> = judgement
@@ -134,7 +135,7 @@ impl Known {
         let units = world.units.values().filter(is_known).map(|seen| seen.name.clone()).collect();
         let before = before.filter(|before| before.picture == picture && before.is_fresh(world.answers.now));
         let compared = before.map_or_else(|| records::timestamp(world.answers.now), |it| it.compared.clone());
-        Some(Self { version: Self::VERSION, compared, picture, units })
+        Some(Self { version: Self::VERSION, compared, picture, units }).filter(|now| before != Some(now))
     }
 
     fn is_fresh(&self, now: SystemTime) -> bool {
