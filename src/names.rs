@@ -15,6 +15,9 @@ pub const UNIT_NAME_MAX: usize = 255;
 /// Stack names whose units, or whose seal, would be one of the shipped ones.
 const RESERVED: &[&str] = &["stack-audit", "stack-audit-settle", "stackwarden"];
 
+/// Services of others that stacks need, one a line; beside them there are systemd's own.
+const FOREIGN: &str = include_str!("../units/reserved-names");
+
 /// Unit types of systemd.unit(5).
 const UNIT_TYPES: &[&str] = &[
     "service",
@@ -84,6 +87,14 @@ pub enum NameError {
         /// The text as given.
         name: String,
     },
+    /// A stack of this name would take the place of something that stacks need.
+    #[error(
+        "{name}.service is somebody else's, and stacks or the user's manager need it; choose another name"
+    )]
+    Foreign {
+        /// The text as given.
+        name: String,
+    },
     /// No `.service`, `.timer`, … at the end.
     #[error("{name:?} is not a unit name: it does not end in a unit type (.service, .path, .timer, …)")]
     UnitType {
@@ -120,6 +131,9 @@ impl StackName {
         }
         if RESERVED.contains(&text) {
             return Err(NameError::Reserved { name: name() });
+        }
+        if text.starts_with("systemd-") || FOREIGN.lines().any(|foreign| foreign == text) {
+            return Err(NameError::Foreign { name: name() });
         }
         if let Some((stem, unit_type)) = text.rsplit_once('.').filter(|(_, last)| UNIT_TYPES.contains(last)) {
             let (name, stem, unit_type) = (name(), stem.to_owned(), unit_type.to_owned());
@@ -347,6 +361,11 @@ mod tests {
             "stack-update",
             "a@b",
             "foo.service",
+            "podman",
+            "dbus",
+            "sops-nix",
+            "home-manager",
+            "systemd-tmpfiles-setup",
             &"x".repeat(129),
         ] {
             assert!(StackName::parse(bad).is_err(), "{bad:?} was accepted");
