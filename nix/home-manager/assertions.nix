@@ -2,6 +2,7 @@
 {
   config,
   lib,
+  options,
   ...
 }@arguments:
 let
@@ -30,27 +31,9 @@ let
   ofName =
     name:
     let
-      refused = reason: refuse "services.stackwarden.stacks.${name}: ${reason}";
+      problem = declared.nameProblem name;
     in
-    optional (builtins.match "[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,127}" name == null) (
-      refused "a stack's name is at most 128 letters, digits, \":\", \"_\", \".\" and \"-\", and starts with none of the last two"
-    )
-    ++ optional (lib.hasSuffix "-update" name) (
-      refused "names that end in \"-update\" are those of update units"
-    )
-    ++ optional (declared.isTaken name) (
-      refused "the name is taken by a unit or a seal that Stackwarden ships"
-    );
-
-  # Two definitions of the unit that each have a command are two units of one name.
-  ofUnit =
-    name:
-    let
-      commands = (declared.final "${name}.service").Service.ExecStart or [ ];
-    in
-    optional (!declared.isTaken name && lib.length (lib.toList commands) != 1) (
-      refuse "services.stackwarden.stacks.${name}: systemd.user.services.${name} is also defined by another module (ExecStart is ${builtins.toJSON commands}); give the stack another name, or force the one that is meant"
-    );
+    optional (problem != null) (refuse "services.stackwarden.stacks.${name}: ${problem}");
 
   ofComposeFiles =
     name: stack:
@@ -62,7 +45,12 @@ let
       map (
         file:
         if builtins.isPath file then
-          optional (!builtins.pathExists file) (refuse "${at} has ${toString file}, which does not exist")
+          if !builtins.pathExists file then
+            [ (refuse "${at} has ${toString file}, which does not exist") ]
+          else
+            optional (lib.pathType file != "regular") (
+              refuse "${at} has ${toString file}, which is a ${lib.pathType file}; name the compose file itself"
+            )
         else
           optional (!inStore file) (
             refuse "${at} has ${toString file}, which is not in the Nix store; write a Nix path (./compose.yml), so that the switch sees its content"
@@ -138,23 +126,32 @@ let
     refuse "services.stackwarden.stacks: ${concatStringsSep " and " names} have the same projectName ${builtins.toJSON project}; each would remove the containers of the other as orphans"
   ) (filterAttrs (_: names: lib.length names > 1) projects);
 
-  setTwice =
+  # Of the groups of keys, and of the keys beside them.
+  ofSettings =
     let
-      common =
-        a: b: filterAttrs (key: value: a ? ${key} && !(lib.isAttrs value && lib.isAttrs a.${key})) b;
-      keys =
-        attrNames (common declared.ownHost cfg.settings)
-        ++ attrNames (common (declared.ownHost.alert or { }) (cfg.settings.alert or { }))
-        ++ attrNames (common declared.ownHost.heal (cfg.settings.heal or { }))
-        ++ attrNames (common declared.ownHost.provider (cfg.settings.provider or { }));
+      twice =
+        prefix: ours: theirs:
+        concatLists (
+          mapAttrsToList (
+            key: value:
+            if !ours ? ${key} then
+              [ ]
+            else if lib.isAttrs value then
+              twice "${prefix}${key}." ours.${key} value
+            else
+              [ "${prefix}${key} is set by an option of its own" ]
+          ) theirs
+        );
+      problems = declared.settingsProblems;
     in
-    map (key: refuse "services.stackwarden.settings: ${key} is set by an option of its own") keys;
+    map (problem: refuse "services.stackwarden.settings: ${problem}") (
+      if problems != [ ] then problems else twice "" declared.ownHost cfg.settings
+    );
 
   ofStack =
     name: stack:
     concatLists [
       (ofName name)
-      (ofUnit name)
       (ofComposeFiles name stack)
       (ofPaths name stack)
       (ofEnvironmentFiles name stack)
@@ -172,7 +169,8 @@ in
     ]
     ++ concatLists (mapAttrsToList ofStack stacks)
     ++ shared
-    ++ setTwice;
+    ++ ofSettings
+    ++ import ./owned-units.nix { inherit config lib options; };
 
     warnings = map (
       name:

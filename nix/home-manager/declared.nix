@@ -7,11 +7,11 @@ let
 
   withoutNulls = lib.filterAttrs (_: value: value != null);
 
-  inStore = path: lib.hasPrefix "${builtins.storeDir}/" (toString path);
+  inStore = path: lib.hasPrefix "${builtins.storeDir}/" (pure.names.normal (toString path));
   # A Nix path is copied by itself and not with the tree that it is in: only its own content changes it.
   stored =
     path:
-    if builtins.isPath path && builtins.pathExists path then
+    if builtins.isPath path && builtins.pathExists path && lib.pathType path == "regular" then
       "${builtins.path {
         inherit path;
         name = lib.strings.sanitizeDerivationName (baseNameOf path);
@@ -52,11 +52,16 @@ rec {
 
   stacks = lib.filterAttrs (_: stack: stack.enable) cfg.stacks;
 
-  # Names that are units or a seal of ours; refused, and no units are made for them.
-  isTaken =
+  # What is wrong with a stack's name, or null; no units are made of what is refused.
+  nameProblem =
     name:
-    name == pure.shippedSeal
-    || lib.any (unit: (pure.units.nameParts unit).stem == name) pure.shippedNames;
+    if
+      name == pure.shippedSeal
+      || lib.any (unit: (pure.units.nameParts unit).stem == name) pure.shippedNames
+    then
+      "the name is taken by a unit or a seal that Stackwarden ships"
+    else
+      pure.names.stackProblem name;
 
   # The content of config.json. What is left out has the program's own default.
   ownHost = {
@@ -78,7 +83,10 @@ rec {
   // lib.optionalAttrs (cfg.update.concurrency != null) {
     update_concurrency = cfg.update.concurrency;
   };
-  host = lib.recursiveUpdate ownHost cfg.settings;
+  host = lib.recursiveUpdate ownHost (lib.optionalAttrs (settingsProblems == [ ]) cfg.settings);
+  settingsProblems =
+    pure.schema.problems (lib.importJSON ../../docs/schema/config.schema.json) ""
+      cfg.settings;
 
   entries = lib.mapAttrs entryOf stacks;
 
@@ -103,8 +111,17 @@ rec {
 
   # The units of each stack.
   ofStacks = lib.mapAttrs (name: entry: pure.stack (place // { inherit name entry; })) (
-    lib.filterAttrs (name: _: !isTaken name) entries
+    lib.filterAttrs (name: _: nameProblem name == null) entries
   );
+
+  # What a path or a timer starts.
+  startedBy = lib.mapAttrs (
+    name: unit:
+    let
+      settings = unit.settings "";
+    in
+    settings.Path.Unit or settings.Timer.Unit or "${(pure.units.nameParts name).stem}.service"
+  ) shipped;
 
   # Home Manager has a set of units for each type.
   sets = {
@@ -118,13 +135,24 @@ rec {
     automount = "automounts";
   };
 
-  # A unit as it is in the end, whoever set what.
-  final =
+  # Where a unit is declared: systemd.user.<set>.<stem>.
+  placeOf =
     unit:
     let
       parts = pure.units.nameParts unit;
     in
-    config.systemd.user.${sets.${parts.type}}.${parts.stem};
+    {
+      inherit (parts) stem;
+      set = sets.${parts.type};
+    };
+
+  # A unit as it is in the end, whoever set what.
+  final =
+    unit:
+    let
+      at = placeOf unit;
+    in
+    config.systemd.user.${at.set}.${at.stem};
 
   # The token of a unit: of everything that it is in the end, but for the link in its documentation that the token is
   # part of. X-Restart-Triggers hold the inventory, the compose files and the secrets.

@@ -12,6 +12,12 @@ let
   # As a file of that name: the programs go by it.
   json = name: value: "${pkgs.writeTextDir name (builtins.toJSON value)}/${name}";
 
+  # The options that times of the shipped timers come from.
+  timeOptions = {
+    "stack-audit.timer" = "audit.interval";
+    "stack-update.timer" = "update.onCalendar";
+  };
+
   configFile = json "config.json" declared.host;
   inventory = lib.mapAttrs (name: json "${name}.json") declared.entries;
 
@@ -24,17 +30,43 @@ let
         "--inventory"
         inventory.${name}
       ];
+      option =
+        if inventory ? ${name} then
+          "services.stackwarden.stacks.${name}"
+        else
+          "services.stackwarden.settings";
+      orElse = problem: "|| { echo ${lib.escapeShellArg problem} >&2; exit 1; }";
       # Those of other derivations are there only now.
       present = file: ''
-        [ -f ${lib.escapeShellArg file} ] || {
-          echo ${lib.escapeShellArg "services.stackwarden.stacks.${name}.composeFiles has ${file}, which does not exist"} >&2
-          exit 1
-        }
+        [ -e ${lib.escapeShellArg file} ] ${orElse "${option}.composeFiles has ${file}, which does not exist"}
+        [ -f ${lib.escapeShellArg file} ] ${orElse "${option}.composeFiles has ${file}, which is no file"}
       '';
+      # Without the zone, which a build cannot look up.
+      timed =
+        unit:
+        let
+          at = declared.placeOf unit;
+          times = lib.filter (time: time != "") (lib.toList ((declared.final unit).Timer.OnCalendar or [ ]));
+          withoutZone =
+            time:
+            let
+              found = builtins.match "(.*[^ ]) +[A-Z][^ :]*" time;
+            in
+            if found == null then time else builtins.head found;
+          refused =
+            time:
+            "systemd.user.${at.set}.${at.stem}.Timer.OnCalendar is ${builtins.toJSON time}, which is no time: see systemd.time(7)${
+              lib.optionalString (timeOptions ? ${unit}) ", and services.stackwarden.${timeOptions.${unit}}"
+            }";
+        in
+        lib.concatMapStrings (time: ''
+          ${lib.getBin pkgs.systemd}/bin/systemd-analyze calendar ${lib.escapeShellArg (withoutZone time)} > /dev/null ${orElse (refused time)}
+        '') times;
       sources = map (unit: config.xdg.configFile."systemd/user/${unit}".source) units;
     in
     pkgs.runCommandLocal "stackwarden-${name}.json" { } ''
       ${lib.concatMapStrings present (declared.entries.${name}.compose.files or [ ])}
+      ${lib.concatMapStrings timed units}
       ${program} render ${
         lib.escapeShellArgs (
           entry
@@ -43,8 +75,10 @@ let
             configFile
           ]
         )
-      } > /dev/null
-      ${program} seal ${lib.escapeShellArgs (entry ++ sources)} > "$out"
+      } > /dev/null ${orElse "${option}: see above"}
+      ${program} seal ${
+        lib.escapeShellArgs (entry ++ sources)
+      } > "$out" ${orElse "${option}: a unit cannot be sealed as systemd.user has it in the end: see above"}
     '';
 
   owned = lib.concatMap (unit: [ unit ] ++ declared.enabledBy unit) declared.owned;

@@ -50,7 +50,7 @@ in
     };
 
     path = mkOption {
-      type = types.listOf (types.either types.package types.str);
+      type = types.listOf (types.either types.package own.searchDirectory);
       default = [
         "/run/wrappers/bin"
         cfg.podmanPackage
@@ -118,10 +118,10 @@ in
     update = {
       enable = own.flag true "Whether stacks are updated at the time below. `stack-update` by hand always works.";
       onCalendar =
-        own.optional types.str "Sun 05:00"
+        own.optional own.calendar "Sun 05:00"
           "When, as in `OnCalendar=`; null for the shipped time, 04:00 every night.";
       randomizedDelaySec =
-        own.optional types.str "10min"
+        own.optional own.delay "10min"
           "By how much this host's time is shifted; null for the shipped span.";
       persistent = own.flag true "Whether a run that was missed is made up for as soon as the manager is up again.";
       concurrency =
@@ -132,10 +132,10 @@ in
     audit = {
       enable = own.flag true "Whether the auditor runs by itself. Without it nothing notices drift.";
       onBootSec =
-        own.optional types.str "1min"
+        own.optional own.delay "1min"
           "When the first audit runs, after the start of the manager; null for the shipped span, 3 min.";
       interval =
-        own.optional types.str "*:0/5"
+        own.optional own.calendar "*:0/5"
           "When it runs again, as in `OnCalendar=`; null for the shipped time, every quarter of an hour.";
       watch = own.flag true "Whether changes of unit files, inventory and seals start an audit at once.";
       heal = {

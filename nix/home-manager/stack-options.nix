@@ -13,7 +13,7 @@ let
       inherit example;
       description = ''
         Settings for the [${title}] section of the lifecycle unit. Lists are added to what is there, other values
-        replace it; `lib.mkForce` replaces a list.
+        replace it; `lib.mkForce` on a setting replaces a list.
       '';
     };
 in
@@ -21,7 +21,7 @@ in
   options = {
     enable = own.flag true "Whether the stack is declared. A switch to a declaration without it stops its containers.";
     description = mkOption {
-      type = types.str;
+      type = own.text;
       default = "";
       example = "Immich photo stack";
       description = "What the unit is described as; empty for the stack's name.";
@@ -35,7 +35,7 @@ in
       '';
     };
     directory = mkOption {
-      type = types.str;
+      type = own.text;
       default = "${config.xdg.dataHome}/stackwarden/${name}";
       defaultText = literalExpression ''"''${config.xdg.dataHome}/stackwarden/‹name›"'';
       example = "/home/me/immich";
@@ -55,7 +55,7 @@ in
       '';
     };
     profiles = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf own.text;
       default = [ ];
       example = [ "gpu" ];
       description = "The compose profiles to enable.";
@@ -84,25 +84,25 @@ in
       '';
     };
     requiresMounts = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf own.text;
       default = [ ];
       example = [ "/mnt/photos" ];
       description = "Paths whose file systems must be mounted before the stack starts.";
     };
     after = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf own.unitName;
       default = [ ];
       example = [ "sops-nix.service" ];
       description = "User units that the stack starts after.";
     };
     wants = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf own.unitName;
       default = [ ];
       example = [ "sops-nix.service" ];
       description = "User units that are started with the stack.";
     };
     autoStart = mkOption {
-      type = types.either types.bool types.str;
+      type = types.either types.bool own.unitName;
       default = true;
       example = "graphical-session.target";
       description = ''
@@ -153,7 +153,7 @@ in
       keep = own.flag true "Whether images stay that no pinned set needs any more.";
     };
     restartTriggers = mkOption {
-      type = types.listOf (types.either types.package types.str);
+      type = types.listOf own.trigger;
       default = [ ];
       example = literalExpression ''[ (builtins.hashFile "sha256" ./immich/nginx.conf) ]'';
       description = ''
@@ -184,7 +184,7 @@ in
       Install = section "Install" { RequiredBy = [ "media.target" ]; };
     };
     allowedDropIns = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf own.dropIn;
       default = [ ];
       example = [ "90-local.conf" ];
       description = "Drop-ins that may change the stack's units: file names, or absolute paths.";

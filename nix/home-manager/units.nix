@@ -10,7 +10,7 @@ let
   declared = import ./declared.nix { inherit config lib; };
   inherit (declared) pure;
 
-  # A value that a user sets wins over a template's; lists are put together.
+  # A value that a user sets wins over ours; lists are put together.
   overridable = lib.mapAttrs (
     _: lib.mapAttrs (_: value: if lib.isList value then value else lib.mkDefault value)
   );
@@ -21,10 +21,10 @@ let
       lib.mapAttrsToList (
         name: unit:
         let
-          parts = pure.units.nameParts name;
+          at = declared.placeOf name;
         in
         {
-          ${declared.sets.${parts.type}}.${parts.stem} = lib.mkMerge unit;
+          ${at.set}.${at.stem} = lib.mkMerge unit;
         }
       ) units
     );
@@ -36,20 +36,24 @@ let
     ) declared.entries
   );
 
-  replaceList = value: lib.mkIf (value != null) (lib.mkForce [ value ]);
-  replace = value: lib.mkIf (value != null) value;
-
-  adjusted = {
-    "stack-audit.timer".Timer = {
-      OnStartupSec = replaceList cfg.audit.onBootSec;
-      OnCalendar = replaceList cfg.audit.interval;
+  # What options say in the place of a template.
+  adjusted = lib.mapAttrs (_: lib.filterAttrs (_: value: value != null && value != [ null ])) {
+    "stack-audit.timer" = {
+      OnStartupSec = [ cfg.audit.onBootSec ];
+      OnCalendar = [ cfg.audit.interval ];
     };
-    "stack-update.timer".Timer = {
-      OnCalendar = replaceList cfg.update.onCalendar;
-      RandomizedDelaySec = replace cfg.update.randomizedDelaySec;
+    "stack-update.timer" = {
+      OnCalendar = [ cfg.update.onCalendar ];
+      RandomizedDelaySec = cfg.update.randomizedDelaySec;
       Persistent = cfg.update.persistent;
     };
   };
+  adjust =
+    name: settings:
+    if adjusted ? ${name} then
+      settings // { Timer = settings.Timer // adjusted.${name}; }
+    else
+      settings;
 
   # What Home Manager's sops module knows of the files that a stack reads.
   sopsSecrets = lib.optionals (options ? sops) (lib.attrValues config.sops.secrets);
@@ -60,29 +64,30 @@ let
     ) sopsSecrets;
 
   lifecycle =
-    name: stack:
+    name: stack: settings:
     let
       secrets = secretsOf stack;
       sops = lib.optional (secrets != [ ]) "sops-nix.service";
+      targets = lib.toList (
+        if stack.autoStart == true then settings.Install.WantedBy else stack.autoStart
+      );
     in
-    [
-      {
-        Unit = {
-          After = lib.mkIf (stack.after ++ sops != [ ]) (stack.after ++ sops);
-          Wants = lib.mkIf (stack.wants ++ sops != [ ]) (stack.wants ++ sops);
-          X-SwitchMethod = stack.switchMethod;
-          X-Restart-Triggers = [
-            (builtins.hashString "sha256" (builtins.toJSON declared.entries.${name}))
-          ]
-          ++ map (secret: builtins.hashFile "sha256" secret.sopsFile) secrets
-          ++ map toString stack.restartTriggers;
-        };
-        Install.WantedBy = lib.mkIf (stack.autoStart != true) (
-          lib.mkForce (lib.optional (lib.isString stack.autoStart) stack.autoStart)
-        );
-      }
-      stack.extraConfig
-    ];
+    settings
+    // {
+      Unit = settings.Unit // {
+        After = stack.after ++ sops ++ settings.Unit.After;
+        Wants = stack.wants ++ sops ++ settings.Unit.Wants;
+        X-SwitchMethod = stack.switchMethod;
+        X-Restart-Triggers = [
+          (builtins.hashString "sha256" (builtins.toJSON declared.entries.${name}))
+        ]
+        ++ map (secret: builtins.hashFile "sha256" secret.sopsFile) secrets
+        ++ map toString stack.restartTriggers;
+      };
+      Install = settings.Install // {
+        WantedBy = if stack.autoStart == false then [ ] else targets;
+      };
+    };
 in
 {
   config = lib.mkIf cfg.enable {
@@ -94,8 +99,7 @@ in
       }
       (define (
         lib.mapAttrs (name: unit: [
-          (overridable (unit.settings (declared.token name)))
-          (adjusted.${name} or { })
+          (overridable (adjust name (unit.settings (declared.token name))))
         ]) declared.shipped
       ))
       (lib.mkMerge (
@@ -104,8 +108,16 @@ in
           define (
             lib.mapAttrs (
               name: unit:
-              [ (overridable (unit.settings (declared.token name))) ]
-              ++ lib.optionals (name == "${stack}.service") (lifecycle stack declared.stacks.${stack})
+              let
+                settings = unit.settings (declared.token name);
+              in
+              if name == "${stack}.service" then
+                [
+                  (overridable (lifecycle stack declared.stacks.${stack} settings))
+                  declared.stacks.${stack}.extraConfig
+                ]
+              else
+                [ (overridable settings) ]
             ) units
           )
         ) declared.ofStacks

@@ -11,7 +11,10 @@ let
     replaceStrings
     ;
 
+  calendar = import ./calendar.nix;
   escape = import ./escape.nix;
+  names = import ./names.nix;
+  schema = import ./schema.nix;
   timespan = import ./timespan.nix;
   units = import ./units.nix;
 
@@ -141,7 +144,10 @@ let
 in
 {
   inherit
+    calendar
     escape
+    names
+    schema
     startBound
     timespan
     units

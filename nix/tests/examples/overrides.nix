@@ -11,6 +11,25 @@
         autoStart = false;
       };
       db.composeFiles = [ ./compose/web.yml ];
+      cache = {
+        composeFiles = [ ./compose/web.yml ];
+        autoStart = "media.target";
+        switchMethod = "stop-start";
+        # Priorities and orders are about what the unit has.
+        extraConfig = {
+          Unit = {
+            After = lib.mkForce [ "mine.service" ];
+            X-SwitchMethod = "keep-old";
+            OnFailure = lib.mkIf false "mine.service";
+          };
+          Service = {
+            Environment = lib.mkBefore [ "FIRST=1" ];
+            ExecReload = lib.mkForce "/bin/true";
+            KillMode = lib.mkOverride 2000 "mixed";
+          };
+          Install.WantedBy = [ "other.target" ];
+        };
+      };
     };
   };
   systemd.user = {

@@ -13,8 +13,8 @@ build-users-group =
 END
 }
 
-# generation NAME STACK=TAG… [STACK.OPTION=VALUE]… [package=VERSION] [fails=ENTRY]: builds it; each stack has one
-# service, `web`. With `fails` the activation ends in an entry before that one.
+# generation NAME STACK=TAG… [STACK.OPTION=VALUE]… [.OPTION=VALUE]… [package=VERSION] [fails=ENTRY]: builds it; each stack
+# has one service, `web`. With `fails` the activation ends in an entry before that one.
 generation() {
     local name=$1 word stack version=1 stacks='' more='' path
     shift
@@ -22,6 +22,7 @@ generation() {
         case $word in
         package=*) version=${word#*=} ;;
         fails=*) more="home.activation.fails = { before = [ \"${word#*=}\" ]; after = [ \"linkGeneration\" ]; data = \"exit 3\"; };" ;;
+        .*=*) stacks+="${word#.};"$'\n' ;;
         *.*=*) stacks+="stacks.${word%%=*} = ${word#*=};"$'\n' ;;
         *)
             stack=${word%%=*}

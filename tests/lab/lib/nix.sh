@@ -55,10 +55,11 @@ copy_in() {
     tar -C "$1" --owner="$LAB_UID" --group="$LAB_UID" -c . | user sh -c 'mkdir -p "$1" && tar -C "$1" -x' copy_in "$2"
 }
 
-# Everything that the Nix code is tested with: ~/src (nix and units), ~/lib (nixpkgs'), ~/tools.
+# Everything that the Nix code is tested with: ~/src (nix and what it reads), ~/lib (nixpkgs'), ~/tools.
 nix_sources_in() {
     copy_in "$LAB_REPO/nix" src/nix
     copy_in "$LAB_REPO/units" src/units
+    copy_in "$LAB_REPO/docs/schema" src/docs/schema
     put src/Cargo.toml <"$LAB_REPO/Cargo.toml"
     copy_in "$(nixpkgs_lib)" lib
     # Without this directory nix takes a store below the home directory, and builds in a change root.

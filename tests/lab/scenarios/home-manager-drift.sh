@@ -103,3 +103,17 @@ assert_green
 step 'a compose file that is not there is found when the generation is built'
 assert_exit 1 generation broken a=1 b.composeFiles='[ "/nix/store/nosuch/b.yml" ]'
 assert_contains "$OUT" 'services.stackwarden.stacks.b.composeFiles has /nix/store/nosuch/b.yml, which does not exist'
+
+step 'what only a build can tell is told by option'
+# refused MESSAGE WORD…: a generation with the stack `a` and these words.
+refused() {
+    local message=$1
+    shift
+    assert_exit 1 generation broken a=1 "$@"
+    assert_contains "$OUT" "$message"
+}
+refused 'services.stackwarden.stacks.b.composeFiles has /nix/store, which is no file' b.composeFiles='[ "/nix/store/." ]'
+refused 'services.stackwarden.update.onCalendar' .update.onCalendar='"*-13-01"'
+refused 'systemd.user.timers.stack-update.Timer.OnCalendar is "*-13-01", which is no time' .update.onCalendar='"*-13-01"'
+refused 'services.stackwarden.settings: see above' .settings.skopeo='"../skopeo"'
+generation zone "${ONE[@]}" .update.onCalendar='"Sun 05:00 Europe/Berlin"'
