@@ -15,10 +15,16 @@ let
   own = import ./home-manager/types.nix { inherit lib; };
 
   home = config.home-manager.users.${cfg.user} or { };
-  stacks = lib.filterAttrs (_: stack: stack.enable) (home.services.stackwarden.stacks or { });
-  ownedUnits =
-    pure.shippedNames
-    ++ lib.concatMap (stack: map (suffix: stack + suffix) pure.suffixes) (lib.attrNames stacks);
+  declares = home.services.stackwarden.enable or false;
+  stacks = home.services.stackwarden.stacks or { };
+  enabled = lib.attrNames (lib.filterAttrs (_: stack: stack.enable) stacks);
+  ownedUnits = lib.optionals declares (
+    pure.shippedNames ++ lib.concatMap (stack: map (suffix: stack + suffix) pure.suffixes) enabled
+  );
+  # What only a secret is declared of.
+  undeclared = lib.filter (stack: (stacks.${stack}.composeFiles or [ ]) == [ ]) (
+    lib.attrNames cfg.secrets
+  );
 
   # Two definitions of one unit: the one in /etc would be shadowed, or take over when the other one goes.
   sets = {
@@ -85,7 +91,7 @@ in
                 description = "The form of the encrypted file.";
               };
               fallback =
-                own.optional types.str "/home/me/secrets/immich.env"
+                own.optional own.text "/home/me/secrets/immich.env"
                   "Where the stack looks while the file is not deployed: for a move from one place to another, and deprecated.";
             };
           }
@@ -146,10 +152,31 @@ in
           assertion = false;
           message = "services.stackwarden.user: ${cfg.user}'s stacks are declared in Home Manager, whose NixOS module is not imported";
         }
+        ++ map (stack: {
+          assertion = false;
+          message = "services.stackwarden.secrets.${stack}: home-manager.users.${cfg.user}.services.stackwarden.stacks has no ${stack}; expected one of ${builtins.toJSON (lib.subtractLists undeclared enabled)}";
+        }) undeclared
+        ++ lib.concatLists (
+          lib.mapAttrsToList (
+            stack: secrets:
+            map
+              (name: {
+                assertion = false;
+                message = "services.stackwarden.secrets.${stack} has the name ${builtins.toJSON name}; expected letters, digits, \"_\", \".\" and \"-\", and none of the last two first";
+              })
+              (
+                lib.filter (name: builtins.match "[A-Za-z0-9_][A-Za-z0-9_.-]*" name == null) (lib.attrNames secrets)
+              )
+          ) cfg.secrets
+        )
         ++ lib.optional (cfg.secrets != { } && !options ? sops) {
           assertion = false;
           message = "services.stackwarden.secrets needs the NixOS module of sops-nix";
         };
+
+      warnings =
+        lib.optional (options ? home-manager && !declares)
+          "services.stackwarden is enabled, but home-manager.users.${cfg.user}.services.stackwarden is not: no stack is declared";
     })
 
     (lib.optionalAttrs (options ? sops) {
@@ -181,6 +208,8 @@ in
           services.stackwarden = {
             package = lib.mkDefault cfg.package;
             stacks = lib.mapAttrs (stack: secrets: {
+              # That there is no such stack is told by an assertion.
+              composeFiles = lib.mkOptionDefault [ ];
               environmentFiles = lib.mapAttrsToList (name: secret: {
                 inherit (config.sops.secrets.${secretName stack name}) path;
                 inherit (secret) fallback;

@@ -46,6 +46,16 @@ disabled_is_nothing_here() {
         '(.user.linger or .user.autoSubUidGidRange | not) and .activation == ["5m", null]
             and .secrets == {} and .stacks == {} and .wanted == [] and .systemPackages == [] and .etc == []'
 }
+fails_with() { # MODULE MESSAGE
+    assert_contains "$(nixos "$NIXOS" "$1" | jq -r '.failed[]')" "$2"
+}
+stackless_is_told() {
+    local seen
+    seen=$(nixos '{ users.users.me = { }; home-manager.users.me = { }; services.stackwarden = { enable = true; user = "me"; }; }' \
+        '{ systemd.user.services.stack-audit = { }; }')
+    assert_json "$seen" '.failed == []'
+    assert_contains "$(jq -r '.warnings[]' <<<"$seen")" 'home-manager.users.me.services.stackwarden is not: no stack is declared'
+}
 two_owners() { # SET NAME UNIT
     assert_contains "$(nixos "$NIXOS" "{ systemd.user.$1.\"$2\" = { }; }" | jq -r '.failed[]')" \
         "systemd.user.$1.$2 is defined in NixOS, and services.stackwarden of Home Manager's me owns $3"
@@ -63,6 +73,13 @@ nixos_holds() { # OF-WHAT
     check "NixOS$1: a unit of a stack has one owner" two_owners services web web.service
     check "NixOS$1: an update unit has one owner" two_owners services web-update web-update.service
     check "NixOS$1: a shipped unit has one owner" two_owners timers stack-audit stack-audit.timer
+    check "NixOS$1: a secret of a stack that is not declared is refused" fails_with \
+        '{ services.stackwarden.secrets.nosuch.env.sopsFile = nix + "/tests/report-nixos.nix"; }' \
+        'services.stackwarden.secrets.nosuch: home-manager.users.me.services.stackwarden.stacks has no nosuch; expected one of ["web"]'
+    check "NixOS$1: a secret that would be deployed elsewhere is refused" fails_with \
+        '{ services.stackwarden.secrets.web."../x".sopsFile = nix + "/tests/report-nixos.nix"; }' \
+        'services.stackwarden.secrets.web has the name "../x"'
+    check "NixOS$1: that no stack is declared is told" stackless_is_told
 }
 nixos_holds ''
 if [ -n "$REAL_NIXOS" ]; then
@@ -72,7 +89,5 @@ if [ -n "$REAL_NIXOS" ]; then
 fi
 check 'NixOS refuses: a secret without a file' nixos_refuses '{ services.stackwarden.secrets.web.other = { }; }' \
     'services.stackwarden.secrets.web.other.sopsFile'
-check 'NixOS refuses: a secret of a stack that is not declared' nixos_refuses \
-    '{ services.stackwarden.secrets.nosuch.env.sopsFile = nix + "/tests/report-nixos.nix"; }' 'services.stackwarden.stacks.nosuch.composeFiles'
 check 'NixOS refuses: an unknown option' nixos_refuses '{ services.stackwarden.lingering = true; }' \
     "services.stackwarden.lingering' does not exist"
