@@ -14,6 +14,7 @@ use stackwarden::document::read_text;
 use stackwarden::inventory::Host;
 use stackwarden::names::StackName;
 use stackwarden::render::Programs;
+use stackwarden::seal::Seal;
 use support::{Manager, write};
 
 const STACKCTL: &str = env!("CARGO_BIN_EXE_stackctl");
@@ -309,6 +310,30 @@ fn declared_disk_and_manager_are_told_apart() {
     assert_eq!(explanation["declared"]["text_is_sealed"], false);
     assert!(reason(&explanation, "drifted").contains(&Sha256::of(text.as_bytes()).short()));
     assert!(reason(&explanation, "stale").contains("ExecStart"), "{explanation:#}");
+
+    // A generation leads to the sealed file by way of a link of its own.
+    let (sealed, hop) =
+        (manager.dir().join("store/photos.service"), manager.dir().join("files/photos.service"));
+    write(&sealed, &text);
+    fs_err::create_dir(hop.parent().unwrap()).unwrap();
+    symlink(&sealed, &hop).unwrap();
+    fs_err::remove_file(&path).unwrap();
+    symlink(&hop, &path).unwrap();
+    let seal = Seal::of_linked(std::slice::from_ref(&sealed), None).unwrap();
+    write(Seal::path(&dirs, "photos"), &serde_json::to_string(&seal).unwrap());
+    manager.systemctl(&["daemon-reload"]);
+    let explanation = explain(&manager, "photos");
+    assert_eq!(explanation["differences"].as_array().unwrap().len(), 0, "{explanation:#}");
+    fs_err::remove_file(&path).unwrap();
+    let other = manager.dir().join("files/other.service");
+    write(&other, &text);
+    symlink(&other, &path).unwrap();
+    let explanation = explain(&manager, "photos");
+    assert!(
+        reason(&explanation, "drifted").contains(&format!("file type is a link to {}", shown(&other))),
+        "{explanation:#}"
+    );
+
     let verify = explain(&manager, "stack-verify@photos.service");
     assert_eq!(verify["declared"], Value::Null, "the shipped units are not installed");
 }

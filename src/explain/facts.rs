@@ -16,6 +16,8 @@ pub(super) struct Facts<'a> {
     pub(super) resolution: &'a Resolution,
     pub(super) wants: &'a [WantsLink],
     pub(super) generation: Option<Generation>,
+    /// Where the links lead that the text on disk is reached by.
+    pub(super) hops: Vec<PathBuf>,
     /// `SourcePath=` of the text on disk: what a generator made it from.
     pub(super) source: Option<PathBuf>,
     pub(super) declaration: Option<&'a UnitDeclaration>,
@@ -31,8 +33,12 @@ impl Facts<'_> {
         file.parent().map_or(DirectoryKind::Other, |directory| kind_of_directory(directory, self.dirs))
     }
 
-    /// The target of the link that was declared.
-    pub(super) fn declared_link(&self) -> Option<&PathBuf> {
-        self.declaration?.link.as_ref()
+    /// Whether a link with this text is the declared one, which a generation reaches by way of a link of its own.
+    pub(super) fn is_declared(&self, link: Option<&PathBuf>) -> bool {
+        let declared = self.declaration.and_then(|declaration| declaration.link.as_ref());
+        match (declared, link) {
+            (Some(declared), Some(link)) => link == declared || self.hops.contains(declared),
+            (declared, link) => declared.is_none() && link.is_none(),
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::reason::{self, moment};
 use super::states;
 use crate::dirs::Dirs;
 use crate::error::chain;
+use crate::generation;
 use crate::names::UnitName;
 use crate::systemd::bus::BusError;
 use crate::systemd::disk_text::DiskText;
@@ -81,6 +82,7 @@ fn explain_from(dirs: &Dirs, unit: &UnitName, path: &[PathBuf], asked: Option<&A
         resolution: &resolution,
         wants: &wants,
         generation: Generation::current(dirs),
+        hops: resolution.fragment.as_deref().map(generation::hops).unwrap_or_default(),
         source: texts.source(),
         declaration: declaration.as_ref(),
         manager: asked.map(|asked| &asked.state),

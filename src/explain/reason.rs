@@ -239,7 +239,7 @@ fn linked(facts: &Facts<'_>, winner: &UnitCopy) -> Option<Reason> {
         }
     }
     // Another tool's declared links, or our own under Nix, are the declaration's to judge.
-    if facts.declared_link() == Some(&link.text) {
+    if facts.is_declared(Some(&link.text)) {
         return None;
     }
     let enabled = facts

@@ -96,7 +96,7 @@ fn declared_and_disk(facts: &Facts<'_>, texts: &DiskText) -> Vec<Difference> {
             CopyKind::Link(link) => Some(&link.text),
             _ => None,
         };
-        if link != declaration.link.as_ref() {
+        if !facts.is_declared(link) {
             let shown = |link: Option<&PathBuf>| {
                 link.map_or_else(
                     || "a regular file".to_owned(),
