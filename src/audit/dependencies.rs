@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::check::Check;
 use super::declaration::Declaration;
-use super::finding::{Finding, State, Verdicts, typed};
+use super::finding::{Finding, State, Verdicts, removal, typed};
 use super::world::{Seen, is_of_distribution};
 use crate::dirs::Dirs;
 use crate::systemd::search_path::DependencyLink;
@@ -28,7 +28,7 @@ pub(super) fn judge(seen: &Seen, enabling: &BTreeSet<PathBuf>, dirs: &Dirs, verd
                 .about(&seen.name, seen.declared.stack.as_ref())
                 .at(&link.path)
                 .expected("no dependency but the declared ones", what(seen, link))
-                .next(format!("rm {}", typed(&link.path)))
+                .next(removal(&link.path))
         });
     let unreadable = seen.resolution.dependency_directories.iter().filter_map(|directory| {
         let error = directory.listing.error()?;

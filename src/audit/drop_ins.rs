@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::check::Check;
-use super::finding::{Finding, State, Verdicts, typed};
+use super::finding::{Finding, State, Verdicts, removal, typed};
 use super::world::{Seen, is_of_distribution};
 use crate::dirs::Dirs;
 use crate::systemd::search_path::{DropInListing, DropInScope, FileEnd};
@@ -76,7 +76,7 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
 
 /// Only a stack's inventory entry can allow a drop-in.
 fn remedy(seen: &Seen, path: &Path) -> String {
-    let (cat, remove) = (format!("systemctl --user cat {}", seen.name), format!("rm {}", typed(path)));
+    let (cat, remove) = (format!("systemctl --user cat {}", seen.name), removal(path));
     match &seen.declared.stack {
         Some(stack) => {
             format!("{cat}; then {remove}, or allow it (allowed_drop_ins) and stackctl sync {stack}")

@@ -8,7 +8,7 @@ use fs_err as fs;
 
 use super::check::Check;
 use super::declaration::Declaration;
-use super::finding::{Finding, State, Verdicts, typed};
+use super::finding::{Finding, State, Verdicts, removal, typed};
 use super::world::{Seen, World};
 use crate::dirs::Dirs;
 use crate::names::UnitName;
@@ -76,11 +76,8 @@ pub(super) fn judge(
             .into_iter()
             .find(|found| found.path.parent().and_then(Path::file_name) == Some(directory.as_os_str()));
         if let Some(masking) = deciding.filter(|link| !link.in_force && !masked) {
-            let next = if masking.path == path {
-                seen.declared.repair_command()
-            } else {
-                format!("rm {}", typed(&masking.path))
-            };
+            let next =
+                if masking.path == path { seen.declared.repair_command() } else { removal(&masking.path) };
             return Some(finding(
                 broken(),
                 &masking.path,

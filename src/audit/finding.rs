@@ -179,6 +179,13 @@ pub(super) fn typed(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
+/// The command that takes a file away, as the user who may.
+pub(super) fn removal(path: &Path) -> String {
+    let of_system =
+        ["/etc", "/usr", "/lib", "/run/systemd"].iter().any(|directory| path.starts_with(directory));
+    format!("{}rm {}", if of_system { "sudo " } else { "" }, typed(path))
+}
+
 /// What the judges found: findings for what is broken or unknown, a count for what passed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Verdicts {
@@ -218,5 +225,12 @@ mod tests {
         assert_eq!(typed(Path::new("/a/b@c\\x2d.d")), "'/a/b@c\\x2d.d'");
         assert_eq!(typed(Path::new("/a/b-c.service")), "/a/b-c.service");
         assert_eq!(typed(Path::new("/a b/it's")), "'/a b/it'\\''s'");
+    }
+
+    #[test]
+    fn what_is_the_systems_takes_root_to_remove() {
+        assert_eq!(removal(Path::new("/etc/systemd/user/a.service")), "sudo rm /etc/systemd/user/a.service");
+        let own = "/run/user/1000/systemd/user/a.service";
+        assert_eq!(removal(Path::new(own)), format!("rm {own}"));
     }
 }

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use super::check::Check;
-use super::finding::{Finding, State, Verdicts, typed};
+use super::finding::{Finding, State, Verdicts, removal, typed};
 use super::world::{Owned, Seen, World};
 use crate::dirs::Dirs;
 use crate::document::ReadError;
 use crate::error::chain;
-use crate::systemd::search_path::{DirectoryKind, kind_of_file};
+use crate::systemd::search_path::{CopyKind, DirectoryKind, UnitCopy, kind_of_file};
 
 pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     owner(seen, dirs, verdicts);
@@ -56,7 +56,7 @@ fn owner(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
             _ if matches!(seen.owned, Owned::Absent) => {
                 format!("stackctl explain {}; {}", seen.name, seen.declared.repair_command())
             }
-            _ => format!("stackctl explain {}; rm {}", seen.name, typed(path)),
+            _ => format!("stackctl explain {}; {}", seen.name, removal(path)),
         };
         about(check, state, seen)
             .at(path)
@@ -183,6 +183,16 @@ fn unknown(seen: &Seen, path: &Path, reason: String) -> Finding {
         .next(format!("ls -l {}; {}", typed(path), seen.declared.repair_command()))
 }
 
+/// How NixOS is told to take a unit away: what it puts into /etc are links into the store.
+fn of_nixos(copy: &UnitCopy) -> Option<String> {
+    let CopyKind::Link(link) = &copy.kind else { return None };
+    let nixos = copy.path.starts_with("/etc") && link.target.starts_with("/nix/store");
+    nixos.then(|| {
+        let (set, stem) = (copy.name.unit_type(), copy.name.stem());
+        format!("remove systemd.user.{set}s.{stem} from the configuration of NixOS, and switch")
+    })
+}
+
 /// Copies that lose; the owner's own is not one of them.
 fn shadowed(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     let copies = seen.resolution.shadowed().filter(|copy| copy.path.parent() != Some(dirs.owner().as_path()));
@@ -196,7 +206,7 @@ fn shadowed(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
                     "one owner: no other copy of the name",
                     format!("{} ({whose}), which loses", copy.path.display()),
                 )
-                .next(format!("rm {}", typed(&copy.path)))
+                .next(of_nixos(copy).unwrap_or_else(|| removal(&copy.path)))
         }),
     );
 }

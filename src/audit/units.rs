@@ -1,7 +1,7 @@
 //! unit-missing, unit-masked, unit-load-error, unit-failed: is the unit there at all?
 
 use super::check::Check;
-use super::finding::{Finding, State, Verdicts, typed};
+use super::finding::{Finding, State, Verdicts, removal, typed};
 use super::world::{Owned, Seen};
 use crate::dirs::Dirs;
 use crate::names::StackName;
@@ -65,7 +65,7 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
                     .next(if path == owned && !seen.declared.sealed_as_template {
                         repair.clone()
                     } else {
-                        format!("rm {}", typed(&path))
+                        removal(&path)
                     }),
             )
         } else if load_state == Some(&LoadState::Masked) {

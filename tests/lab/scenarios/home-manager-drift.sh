@@ -91,6 +91,20 @@ user test -f "$owner/a.service" -a ! -L "$owner/a.service"
 assert_unit c.service active
 switch one
 
+step 'what a former owner has left is named, with what takes it away, and stays'
+root_put /etc/systemd/user/a.service <<<$'[Service]\nExecStart=/bin/false'
+root ln -s "$(user readlink -e "$owner/b.service")" /etc/systemd/user/b.service
+userctl daemon-reload
+switch one
+assert_contains "$OUT" 'a.service: shadowed-copy'
+assert_contains "$OUT" 'next: sudo rm /etc/systemd/user/a.service'
+assert_contains "$OUT" 'next: remove systemd.user.services.b from the configuration of NixOS, and switch'
+assert_contains "$OUT" 'are linked, loaded and enabled as declared'
+root test -f /etc/systemd/user/a.service
+root rm /etc/systemd/user/a.service /etc/systemd/user/b.service
+userctl daemon-reload
+assert_green
+
 step 'a drop-in is nobody else'"'"'s to remove: the switch fails, and names it'
 put "$owner/a.service.d/x.conf" <<<$'[Service]\nEnvironment=X=1'
 switch_fails 79 one

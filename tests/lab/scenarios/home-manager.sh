@@ -13,6 +13,9 @@ step 'the first'
 first_generation
 assert_eq "$(property a.service UnitFileState)" enabled
 assert_eq "$(property a.service FragmentPath)" "$HOME_IN/.config/systemd/user/a.service"
+# What is linked is the sealed file, by way of a link of the generation.
+assert_exit 0 user stackctl explain --json a.service
+assert_json "$OUT" '.differences == [] and .declared.by == "stack"'
 
 step 'again, with nothing changed'
 remember a b c
