@@ -12,13 +12,11 @@ old_files=$(readlink -e -- "$old/home-files" || true)/$units
 
 # The owned artifacts of a generation, below systemd/user: what carries one of our tokens.
 owned() { # GENERATION
-    local directory=$1/home-files/$units file
+    local directory=$1/home-files/$units
     [ -d "$directory" ] || return 0
+    # A generation may have units, and none of ours.
     find -L "$directory" -type f -exec \
-        grep --files-with-matches --null --extended-regexp \
-        '^Documentation=file://[^ ]*/stackwarden/sealed/[^ ]*#' {} + | while IFS= read -r -d '' file; do
-        printf '%s\0' "${file#"$directory/"}"
-    done
+        grep --quiet --extended-regexp '^Documentation=file://[^ ]*/stackwarden/sealed/[^ ]*#' {} \; -printf '%P\0'
 }
 
 set_aside() { # PATH WHAT

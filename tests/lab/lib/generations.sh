@@ -16,7 +16,7 @@ END
 # generation NAME STACK=TAG… [STACK.OPTION=VALUE]… [.OPTION=VALUE]… [package=VERSION] [fails=ENTRY]: builds it; each stack
 # has one service, `web`. With `fails` the activation ends in an entry before that one.
 generation() {
-    local name=$1 word stack version=1 stacks='' more='' path
+    local name=$1 word stack version=1 stacks='' more=''
     shift
     for word; do
         case $word in
@@ -37,6 +37,12 @@ END
     put "generations/$name/default.nix" <<END
 { services.stackwarden = { enable = true; $stacks }; $more }
 END
+    build "$name" "$version"
+}
+
+# build NAME [VERSION]: the generation of generations/NAME/default.nix.
+build() {
+    local name=$1 version=${2:-1} path
     path=$(user nix-build --no-out-link --expr "(import $HOME_IN/src/nix/tests/evaluate.nix {
         ${REAL:-nixpkgsLib = $HOME_IN/lib;} build = true; generation = \"$version\";
         modules = [ $HOME_IN/generations/$name/default.nix ];

@@ -9,6 +9,16 @@ source "$LAB_DIR/lib/generations.sh"
 step 'three generations'
 three_generations
 
+step 'from a generation with a unit of somebody else'"'"'s, and none of ours'
+put generations/before/default.nix <<'END'
+{ systemd.user = {
+    servicesStartTimeoutMs = 10000;
+    services.theirs.Service = { Type = "oneshot"; ExecStart = "/bin/true"; };
+}; }
+END
+build before
+switch before
+
 step 'the first'
 first_generation
 assert_eq "$(property a.service UnitFileState)" enabled
