@@ -74,10 +74,15 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     );
 }
 
-/// Only a stack's inventory entry can allow a drop-in.
+/// Only a stack's declaration can allow a drop-in: the inventory, or what a generation makes that of.
 fn remedy(seen: &Seen, path: &Path) -> String {
     let (cat, remove) = (format!("systemctl --user cat {}", seen.name), removal(path));
     match &seen.declared.stack {
+        Some(stack) if seen.declared.sealed.link.is_some() => {
+            format!(
+                "{cat}; then {remove}, or allow it (services.stackwarden.stacks.{stack}.allowedDropIns) and switch"
+            )
+        }
         Some(stack) => {
             format!("{cat}; then {remove}, or allow it (allowed_drop_ins) and stackctl sync {stack}")
         }

@@ -110,6 +110,7 @@ put "$owner/a.service.d/x.conf" <<<$'[Service]\nEnvironment=X=1'
 switch_fails 79 one
 assert_contains "$OUT" drop-in-unexpected
 assert_contains "$OUT" "$HOME_IN/$owner/a.service.d/x.conf"
+assert_contains "$OUT" 'or allow it (services.stackwarden.stacks.a.allowedDropIns) and switch'
 user rm -r "$owner/a.service.d"
 switch one
 assert_green
