@@ -18,7 +18,7 @@ in
       type = types.package;
       default = pkgs.stackwarden or (pkgs.callPackage ../package.nix { });
       defaultText = literalExpression "pkgs.stackwarden";
-      example = literalExpression "inputs.stackwarden.packages.\${pkgs.system}.default";
+      example = literalExpression "inputs.stackwarden.packages.\${pkgs.stdenv.hostPlatform.system}.default";
       description = "The package whose programs the units start. Another one restarts no container.";
     };
 

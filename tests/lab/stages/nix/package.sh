@@ -50,6 +50,18 @@ source_is_exact() {
     user tar -C "$(jq -r . "$RUN/path")" -c . | tar -C "$SOURCE" -x --no-same-permissions --no-same-owner --mode=u+w
     assert_eq "$(find "$SOURCE" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tr '\n' ' ')" 'Cargo.lock Cargo.toml README.md docs src units '
 }
+# As Nix reads it, purely, from the directory of a repository.
+flake_is_pure() {
+    copy_in "$(nixpkgs_lib)" nixpkgs/lib
+    copy_in "$LAB_REPO/nix/tests/stand-ins" nixpkgs/stand-ins
+    put nixpkgs/flake.nix <<'END'
+{ outputs = { self }: let lib = import ./lib; in { inherit lib; legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (_:
+  let pkgs = import ./stand-ins/pkgs.nix { inherit lib; build = true; }; in pkgs // { callPackage = _: _: pkgs.emptyDirectory; }); }; }
+END
+    assert_exit 0 user nix --extra-experimental-features 'nix-command flakes' flake check --no-build --offline \
+        --no-write-lock-file --override-input nixpkgs "path:$HOME_IN/nixpkgs" "path:$HOME_IN/package?dir=nix"
+    assert_contains "$OUT" 'checks.x86_64-linux.overrides'
+}
 # They are all that the build needs.
 source_builds() {
     local flags
@@ -116,6 +128,7 @@ check 'the checks of the flake hold' flake_checks
 check 'the package is what Cargo.toml says' package_says
 check 'the package has the committed lock file' lock_is_whole
 check 'the package is made of its own files' source_is_exact
+check 'the flake is one, and needs nothing from outside' flake_is_pure
 check 'the package is made of all that a build needs' source_builds
 check 'the package has every page, completion, unit and document' everything_is_installed
 check 'the system takes the units and the catalog of the package' system_takes_it
