@@ -118,15 +118,19 @@ pub fn plan(
     plan
 }
 
-/// Whether `unit` is a failed verification of a declared stack, and what was done since has found the stack up.
+/// Whether `unit` is a failed verification of a declared stack, and what was done since has found the stack up; or its
+/// failed update, and somebody has gone back since.
 fn is_verified_since(dirs: &Dirs, declaration: &Declaration, world: &World, unit: &UnitName) -> bool {
-    let Some(stack) = declaration.inventory.stacks.keys().find(|stack| stack.verify_service() == *unit)
-    else {
-        return false;
-    };
+    const VERIFIED: &[&str] = &["verify", "update", "rollback"];
+    const GONE_BACK: &[&str] = &["rollback"];
+    let stack = declaration.inventory.stacks.keys().find_map(|stack| {
+        let verbs = if stack.verify_service() == *unit { VERIFIED } else { GONE_BACK };
+        (stack.verify_service() == *unit || stack.update_service() == *unit).then_some((stack, verbs))
+    });
+    let Some((stack, verbs)) = stack else { return false };
     let loaded = world.units.get(unit).and_then(|seen| seen.loaded.as_ref()?.as_ref().ok());
     let Some(failed) = loaded.and_then(|loaded| loaded.state_change) else { return false };
-    records::newest(dirs, stack, &["verify", "update", "rollback"]).is_some_and(|record| {
+    records::newest(dirs, stack, verbs).is_some_and(|record| {
         let finished = record.finished.and_then(|finished| humantime::parse_rfc3339(&finished).ok());
         record.outcome.is_some_and(|outcome| outcome.code == 0)
             && finished.is_some_and(|finished| finished > failed.into())

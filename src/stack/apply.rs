@@ -36,14 +36,15 @@ pub fn apply(context: &Context, stack: &StackName) -> Result<(), Error> {
         for warning in &prepared.warnings {
             transaction.warn(warning);
         }
-        let prepared = match crate::update::settle_open(context, stack, prepared)? {
-            Settled::NothingOpen(prepared) => *prepared,
+        let (prepared, settled) = match crate::update::settle_open(context, stack, prepared)? {
+            Settled::NothingOpen(prepared) => (*prepared, String::new()),
             Settled::Ended { how, .. } => {
-                transaction.warn(&format!("an update was left open: {how}"));
-                preflight(context, stack)?
+                let settled = format!("an update was left open: {how}");
+                transaction.warn(&settled);
+                (preflight(context, stack)?, format!("; before that, {settled}"))
             }
         };
-        apply_prepared(context, transaction, &prepared)
+        Ok(apply_prepared(context, transaction, &prepared)? + &settled)
     })
 }
 

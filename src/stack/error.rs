@@ -24,8 +24,8 @@ pub enum StackError {
     /// The stack's inventory file.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
-    /// The stack's saved state.
-    #[error(transparent)]
+    /// The stack's saved state, or a record.
+    #[error("what was written down of the stack cannot be read; next: {}", remedy(.0))]
     State(#[from] ReadError),
     /// Preflight found something.
     #[error("stack {stack}: refused, the running containers were not touched: {refusals}")]
@@ -291,5 +291,17 @@ fn process_code(error: &ProcessError) -> Code {
             Code::Refused
         }
         ProcessError::Io { .. } => Code::Io,
+    }
+}
+
+/// What to do about a file that cannot be read.
+fn remedy(error: &ReadError) -> String {
+    let path = error.path().display();
+    match error {
+        ReadError::Missing { .. } | ReadError::Io { .. } => format!("ls -l {path}"),
+        ReadError::Newer { .. } => "upgrade this program".to_owned(),
+        _ => format!(
+            "mv {path} {path}.damaged, which gives up the pinned and quarantined images that it names"
+        ),
     }
 }

@@ -130,8 +130,19 @@ pub enum UpdateError {
         /// The id that runs.
         seen: String,
     },
+    /// The stack is stopped, and what a killed program has left must be settled first.
+    #[error(
+        "stack {stack}: an update begun {since} was killed, and the stack is stopped; next: systemctl --user start {}, which finishes or undoes it",
+        stack.service()
+    )]
+    Open {
+        /// The stack.
+        stack: StackName,
+        /// When the update began.
+        since: String,
+    },
     /// There is no such pinned set.
-    #[error("stack {stack}: there is no pinned set {wanted} to go back to; there are {}: {}", there.len(), listed(there))]
+    #[error("stack {stack}: there is no pinned set {wanted} to go back to; there are {}: {}; next: stackctl history {stack}", there.len(), listed(there))]
     NoPin {
         /// The stack.
         stack: StackName,
@@ -217,7 +228,9 @@ impl UpdateError {
             | Self::WrongImage { .. }
             | Self::NoSkopeo { .. } => Code::Refused,
             Self::NotRemembered { source, .. } => source.code(),
-            Self::Edited { .. } | Self::NoPin { .. } | Self::NothingToGoBackTo { .. } => Code::Configuration,
+            Self::Edited { .. } | Self::Open { .. } | Self::NoPin { .. } | Self::NothingToGoBackTo { .. } => {
+                Code::Configuration
+            }
             Self::RolledBack { .. } => Code::RolledBack,
             Self::NotRolledBack { .. } | Self::QuarantinedRuns { .. } => Code::NotRolledBack,
             Self::PutBack { code, .. } => match code {

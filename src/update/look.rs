@@ -84,10 +84,10 @@ impl Run<'_> {
     }
 
     /// A stack that the operator has stopped stays stopped; a failed one is attempted.
-    pub(super) fn is_stopped(&mut self) -> Result<Option<&'static str>, Error> {
+    pub(super) fn is_stopped(&mut self) -> Result<bool, Error> {
         let state = unit_state(self.context, &self.stack)?;
         self.was_failed = state == ActiveState::Failed;
-        Ok(is_inactive(&state).then_some("its unit is inactive: the operator has stopped it"))
+        Ok(is_inactive(&state))
     }
 
     /// What may change and what runs now.

@@ -63,7 +63,7 @@ pub struct Run<'a> {
     regardless: bool,
     started: bool,
     restored: bool,
-    skipped: bool,
+    skipped: Option<String>,
     cause: Option<Error>,
     undo_cause: Option<Error>,
 }
@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
             regardless: false,
             started: false,
             restored: false,
-            skipped: false,
+            skipped: None,
             cause: None,
             undo_cause: None,
         }
@@ -222,8 +222,8 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn skip(&mut self, why: &str) -> Seen {
-        self.skipped = true;
         self.transaction.note(why);
+        self.skipped = Some(why.to_owned());
         Seen::Nothing
     }
 
@@ -237,7 +237,7 @@ impl<'a> Run<'a> {
         let result = self.result(end);
         self.update.result = Some(match end {
             End::Updated => Outcome::Updated,
-            End::Unchanged if self.skipped => Outcome::Skipped,
+            End::Unchanged if self.skipped.is_some() => Outcome::Skipped,
             End::Unchanged => Outcome::Unchanged,
             End::NothingChanged => Outcome::Failed,
             End::RolledBack => Outcome::RolledBack,
@@ -295,9 +295,11 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-            End::Unchanged if self.skipped => Ok("skipped: the operator has stopped it".to_owned()),
-            End::Unchanged if self.quarantined.is_empty() => Ok("nothing new".to_owned()),
-            End::Unchanged => Ok(format!("nothing new; quarantined: {}", self.quarantined.join("; "))),
+            End::Unchanged => Ok(match &self.skipped {
+                Some(why) => format!("skipped: {why}"),
+                None if self.quarantined.is_empty() => "nothing new".to_owned(),
+                None => format!("nothing new; quarantined: {}", self.quarantined.join("; ")),
+            }),
             End::NothingChanged => {
                 let guarded =
                     self.transaction.record().steps.iter().any(|step| step.name == Step::Restore.name());

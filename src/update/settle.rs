@@ -78,6 +78,14 @@ pub fn settle_before(context: &Context, stack: &StackName) -> Result<Option<Resu
     Ok(settled)
 }
 
+/// Since when an update of the stack has been open that changed something before it was killed.
+///
+/// # Errors
+/// The records cannot be read.
+pub fn open_since(context: &Context, stack: &StackName) -> Result<Option<String>, Error> {
+    Ok(left_open(context, stack)?.into_iter().next_back().map(|(record, ..)| record.started))
+}
+
 /// The open records whose last step was a guarded one, with that step.
 fn left_open(context: &Context, stack: &StackName) -> Result<Vec<(Record, std::path::PathBuf, Step)>, Error> {
     let open = open_ones(&context.dirs, stack, VERBS).map_err(StackError::from)?;

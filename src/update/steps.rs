@@ -10,12 +10,16 @@ use super::newest::Newest;
 use super::plan::{Candidate, digests, refuse_edited, wrong_image};
 use super::registry::{self, Registry};
 use super::run::{Goal, Run};
+use super::settle::open_since;
 use crate::error::{Error, chain};
 use crate::stack::StackError;
 use crate::stack::apply::{bring_up, gate, remember};
 use crate::stack::preflight::{Prepared, preflight};
 use crate::stack::verify::observe;
 use crate::stack::volumes::at_risk;
+
+/// Why a stack whose unit is inactive is skipped.
+const STOPPED: &str = "the operator has stopped it";
 
 impl Run<'_> {
     pub(super) fn take(&mut self, step: Step) -> Result<Seen, Error> {
@@ -39,11 +43,21 @@ impl Run<'_> {
     }
 
     fn preflight(&mut self) -> Result<Seen, Error> {
-        if let Some(why) = self.is_stopped()? {
-            if matches!(self.goal, Goal::Newest) {
-                return Ok(self.skip(why));
+        self.was_stopped = self.is_stopped()?;
+        if self.was_stopped {
+            let open = open_since(self.context, &self.stack)?;
+            match (&self.goal, open) {
+                (Goal::Newest, None) => return Ok(self.skip(STOPPED)),
+                (Goal::Newest, Some(since)) => {
+                    return Ok(self.skip(&format!(
+                        "{STOPPED}; an update begun {since} was killed: the next start finishes or undoes that"
+                    )));
+                }
+                (Goal::Set(_), Some(since)) => {
+                    return Err(UpdateError::Open { stack: self.stack.clone(), since }.into());
+                }
+                (Goal::Set(_), None) => {}
             }
-            self.was_stopped = true;
         }
         self.newest = self.recall()?;
         if self.newest.is_none() {
@@ -157,8 +171,8 @@ impl Run<'_> {
     /// Under the lock from here on. What was found before it may have changed meanwhile: an apply, another update.
     fn pin(&mut self) -> Result<Seen, Error> {
         self.transaction.lock()?;
-        if let Some(why) = self.is_stopped()?.filter(|_| !self.was_stopped) {
-            return Ok(self.skip(why));
+        if self.is_stopped()? && !self.was_stopped {
+            return Ok(self.skip(STOPPED));
         }
         self.prepared = Some(preflight(self.context, &self.stack)?);
         self.look()?;

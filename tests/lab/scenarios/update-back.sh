@@ -46,6 +46,12 @@ assert_exit 137 user env STACKWARDEN_KILL_AT=verify stackctl update app
 userctl stop app.service
 assert_exit 0 user stackctl update app
 assert_contains "$OUT" 'the operator has stopped it'
+assert_contains "$OUT" 'was killed: the next start finishes or undoes that'
+assert_exit 78 user stackctl rollback app
+assert_contains "$OUT" 'next: systemctl --user start app.service, which finishes or undoes it'
 container_is "$web" exited || fail 'an update has started it'
 userctl start app.service
+assert_exit 0 user stackctl history app
+assert_contains "$OUT" 'before that, an update was left open: begun '
+assert_contains "$OUT" 'update rolled back, the old images run again'
 assert_eq "$(marker_of app)" v4
