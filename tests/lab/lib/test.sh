@@ -134,7 +134,7 @@ test_machines() {
 
 # LAB_JOBS at a time; those that say `# alone: why` in their first lines afterwards, one by one.
 in_machines() { # FILE…: stages and scenarios
-    local file alone=() together=() at_a_time=${LAB_JOBS:-$((2 * $(nproc)))}
+    local file alone=() together=() at_a_time=${LAB_JOBS:-$((3 * $(nproc) / 2))}
     for file; do
         if head -n 5 "$file" | grep -q '^# alone: '; then alone+=("$file"); else together+=("$file"); fi
     done
@@ -159,7 +159,7 @@ machine_start() { # FILE
         ;;
     *)
         name="scenario ${name%.sh}"
-        job_start "$RUN/$name.log" timeout --kill-after=30 "${LAB_SCENARIO_TIMEOUT:-300}" \
+        job_start "$RUN/$name.log" timeout --kill-after=30 "${LAB_SCENARIO_TIMEOUT:-600}" \
             bash "$LAB_DIR/lib/scenario" "$1" "$RUN/${name#* }"
         ;;
     esac
