@@ -284,6 +284,7 @@ fn names() {
         "stack-audit",
         "stack-audit-settle",
         "stackwarden",
+        "dbus",
     ] {
         for verb in ["add", "remove", "repair", "sync"] {
             let mut command = host.command("stackctl");
@@ -302,10 +303,11 @@ fn names() {
         );
     }
     // A unit of somebody else's, and stacks that are not declared.
-    let output = host.run("stackctl", &["add", "dbus", "--compose", compose.to_str().unwrap()]);
+    write(host.manager.usr().join("theirs.service"), "[Service]\nExecStart=/bin/true\n");
+    let output = host.run("stackctl", &["add", "theirs", "--compose", compose.to_str().unwrap()]);
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(REFUSED), "{err}");
-    assert!(err.contains("dbus.service is somebody else's"), "{err}");
+    assert!(err.contains("theirs.service is somebody else's"), "{err}");
     for arguments in [["sync", "nosuch"], ["remove", "nosuch"], ["repair", "nosuch"]] {
         let output = host.run("stackctl", &arguments);
         let err = String::from_utf8(output.stderr).unwrap();
