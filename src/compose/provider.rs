@@ -1,7 +1,7 @@
 //! Running the pinned provider for one stack.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -225,8 +225,17 @@ impl Compose {
     /// compose refuses the files.
     pub fn hashes(&self, overlay: &Overlay) -> Result<BTreeMap<String, String>, ComposeError> {
         self.only_files()?;
-        let text = self
-            .directly(Some(overlay))
+        let asked = if self.named.env_files.is_empty() && !self.reads_other_files {
+            self.directly(Some(overlay))
+        } else {
+            // docker-compose (2.26) leaves a service's env files out of this hash, and `up` has them in it. So it is asked
+            // about what the files come to, where their variables are the service's own.
+            let whole = self.directly(Some(overlay)).arg("config").capture();
+            let whole = whole.map_err(|source| self.refused(source))?;
+            let options = self.options_with([OsStr::new("-")]);
+            self.command(&self.provider, READ_TIMEOUT).args(options).input(&whole)
+        };
+        let text = asked
             .args(["config", "--hash", "*"])
             .capture_text()
             .map_err(|source| self.refused(source))?;
@@ -266,7 +275,7 @@ impl Compose {
     ///
     /// # Errors
     /// It fails or does not end in time.
-    pub fn act<A: AsRef<std::ffi::OsStr>>(
+    pub fn act<A: AsRef<OsStr>>(
         &self,
         overlay: Option<&Overlay>,
         step: &'static str,
@@ -336,8 +345,17 @@ impl Compose {
     }
 
     fn options(&self, overlay: Option<&Overlay>) -> Vec<OsString> {
+        let overlay_file = overlay.map(|overlay| overlay.path().as_os_str());
+        let mut options = self.options_with(self.files.iter().map(|file| file.as_os_str()).chain(overlay_file));
+        if self.kind == ProviderKind::PodmanCompose && overlay.is_some_and(Overlay::is_empty) {
+            options.push("--verbose".into());
+        }
+        options
+    }
+
+    fn options_with<'a>(&self, files: impl IntoIterator<Item = &'a OsStr>) -> Vec<OsString> {
         let mut options: Vec<OsString> = Vec::new();
-        let mut push = |option: &str, value: &std::ffi::OsStr| {
+        let mut push = |option: &str, value: &OsStr| {
             options.push(option.into());
             options.push(value.to_owned());
         };
@@ -360,17 +378,11 @@ impl Compose {
         if let Some(project) = &self.project {
             push("--project-name", project.as_ref());
         }
-        for file in &self.files {
-            push("--file", file.as_os_str());
-        }
-        if let Some(overlay) = overlay {
-            push("--file", overlay.path().as_os_str());
+        for file in files {
+            push("--file", file);
         }
         for profile in &self.profiles {
             push("--profile", profile.as_ref());
-        }
-        if self.kind == ProviderKind::PodmanCompose && overlay.is_some_and(Overlay::is_empty) {
-            options.push("--verbose".into());
         }
         options
     }

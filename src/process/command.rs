@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::de::DeserializeOwned;
 
 use super::environment::Environment;
@@ -255,7 +256,8 @@ impl Command {
         if self.input.is_empty() {
             return Ok(Stdio::null());
         }
-        let mut file = tempfile::tempfile()?;
+        // It stays in memory: there may be something secret in it.
+        let mut file = std::fs::File::from(memfd_create(c"input", MFdFlags::MFD_CLOEXEC)?);
         file.write_all(&self.input)?;
         file.rewind()?;
         Ok(file.into())

@@ -27,6 +27,7 @@ make_images() {
 # The stack that most scenarios use: a database with a health check and an anonymous volume, something that waits for
 # it, an init container, a named volume, a published port, a shared network namespace.
 put_stack() { # NAME PORT
+    put "$1/web.env" 600 <<<'OWN="hunter22 \$ of its own"'
     put "$1/compose.yml" <<END
 services:
   db: { image: "$REGISTRY/ok:1", volumes: ["/anonymous", "data:/data"] }
@@ -36,6 +37,7 @@ services:
     restart: unless-stopped
     ports: ["$2:80"]
     environment: { GREETING: "\${GREETING:-none}" }
+    env_file: [web.env]
     depends_on: { db: { condition: service_healthy } }
   side: { image: "$REGISTRY/app:1", network_mode: "service:web", depends_on: [web] }
 volumes: { data: {} }
