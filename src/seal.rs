@@ -83,19 +83,22 @@ fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Setting>, D::
 
 fn enabling_links<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
     let links = Vec::<PathBuf>::deserialize(deserializer)?;
+    match not_enabling(&links) {
+        Some(problem) => Err(D::Error::custom(problem)),
+        None => Ok(links),
+    }
+}
+
+/// What is wrong with the first of these links that cannot enable a unit.
+fn not_enabling(links: &[PathBuf]) -> Option<String> {
     let enables = |link: &PathBuf| {
         let (directory, name) = link.to_str()?.split_once('/')?;
         let (target, kind) = directory.rsplit_once('.')?;
         let known = matches!(kind, "wants" | "requires" | "upholds");
         (known && UnitName::parse(target).is_ok() && UnitName::parse(name).is_ok()).then_some(())
     };
-    match links.iter().find(|link| enables(link).is_none()) {
-        Some(link) => Err(D::Error::custom(format_args!(
-            "{} is not a link such as \"default.target.wants/foo.service\"",
-            link.display()
-        ))),
-        None => Ok(links),
-    }
+    let link = links.iter().find(|link| enables(link).is_none())?;
+    Some(format!("{} is not a link such as \"default.target.wants/foo.service\"", link.display()))
 }
 
 impl Setting {
@@ -224,11 +227,15 @@ impl SealedUnit {
             .find_map(token_of_link)
             .ok_or_else(|| SealError::NoToken { path: path.to_owned() })?
             .to_owned();
+        let enabled_by = install_links(&name, &settings);
+        if let Some(problem) = not_enabling(&enabled_by) {
+            return Err(refused(format!("[Install]: {problem}")));
+        }
         let sealed = Self {
             token,
             sha256: Sha256::of(text.as_bytes()),
             link: Some(path.to_owned()),
-            enabled_by: install_links(&name, &settings),
+            enabled_by,
             settings,
         };
         Ok((name, Arc::new(sealed)))
@@ -350,6 +357,11 @@ mod tests {
         for (name, text, expected) in [
             ("demo.service", "[Unit]\nDocumentation=man:x(1)\n", "NAME.json#TOKEN in [Unit], found none"),
             ("demo.service", "[Unit]\nnonsense\n", "but line 2 has no \"=\", ignored"),
+            (
+                "demo.service",
+                "[Unit]\nDocumentation=file:///a/stackwarden/sealed/demo.json#0123\n[Install]\nWantedBy=mine\n",
+                "[Install]: mine.wants/demo.service is not a link such as",
+            ),
             ("demo", UNIT, "demo: the file's name is not the name of a unit"),
         ] {
             let error = seal_of(name, text).unwrap_err();

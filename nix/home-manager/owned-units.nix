@@ -67,16 +67,26 @@ let
     optionals (!any (one: one.priority < 100) found) (lib.unique (map (one: toString one.file) plain));
 
   ofUnit =
-    subject: unit:
+    seal: unit:
     let
       at = declared.placeOf unit;
+      subject =
+        if seal == declared.pure.shippedSeal then
+          "services.stackwarden"
+        else
+          "services.stackwarden.stacks.${seal}";
       option = "systemd.user.${at.set}.${at.stem}";
       problem = text: refuse "${subject}: ${option} ${text}";
       others = alsoIn at;
       there = config.systemd.user.${at.set} ? ${at.stem};
       final = declared.final unit;
 
-      commands = toList (final.Service.ExecStart or [ ]);
+      # As systemd reads a list: an empty value takes back what came before it.
+      effective =
+        values:
+        lib.foldl' (before: value: if value == "" then [ ] else before ++ [ value ]) [ ] (toList values);
+
+      commands = effective (final.Service.ExecStart or [ ]);
       ofService =
         optional (length commands > 1) (
           problem "has more than one ExecStart (${builtins.toJSON commands}); force the one that is meant"
@@ -91,7 +101,7 @@ let
       starts = settings.Unit or "${at.stem}.service";
       meant = declared.startedBy.${unit};
       events = filter (
-        key: builtins.match "On.*|Path.*|DirectoryNotEmpty" key != null && toList settings.${key} != [ ]
+        key: builtins.match "On.*|Path.*|DirectoryNotEmpty" key != null && effective settings.${key} != [ ]
       ) (lib.attrNames settings);
       ofWatcher =
         optional (starts != meant) (
@@ -103,8 +113,35 @@ let
           }"
         );
 
-      isSeal = link: builtins.match "file://.*/stackwarden/sealed/.*#[0-9a-f]+ .*" link != null;
-      ofSeal = optional (!any isSeal (toList (final.Unit.Documentation or [ ]))) (
+      # What enables it: each link is made, and audited, by the name of a unit.
+      enablers = concatLists (
+        map
+          (
+            key:
+            map (target: { inherit key target; }) (
+              filter (target: !lib.isString target || !declared.pure.names.isUnit target) (
+                toList (final.Install.${key} or [ ])
+              )
+            )
+          )
+          [
+            "WantedBy"
+            "RequiredBy"
+            "UpheldBy"
+          ]
+      );
+      ofInstall = map (
+        one:
+        problem "has ${builtins.toJSON one.target} in Install.${one.key}; expected a unit's name, such as \"default.target\""
+      ) enablers;
+
+      # As src/render writes it: of what a stack's name can have, only the colon is escaped, and the percent sign again.
+      fileOf = lib.replaceStrings [ ":" ] [ "%+3A" ] (lib.escapeRegex seal);
+      isSeal =
+        link:
+        lib.isString link
+        && builtins.match "file://.*/stackwarden/sealed/${fileOf}[.]json#[0-9a-f]+ .*" link != null;
+      ofSeal = optional (!any isSeal (effective (final.Unit.Documentation or [ ]))) (
         problem "has lost the link to its seal; add to Unit.Documentation without lib.mkForce"
       );
 
@@ -136,16 +173,6 @@ let
     else if !there then
       [ (problem "is not there any more; next: remove what forces systemd.user.${at.set}") ]
     else
-      (if at.set == "services" then ofService else ofWatcher) ++ ofSeal ++ ofLines;
+      (if at.set == "services" then ofService else ofWatcher) ++ ofInstall ++ ofSeal ++ ofLines;
 in
-concatLists (
-  mapAttrsToList (
-    seal: units:
-    lib.concatMap (ofUnit (
-      if seal == declared.pure.shippedSeal then
-        "services.stackwarden"
-      else
-        "services.stackwarden.stacks.${seal}"
-    )) units
-  ) declared.bySeal
-)
+concatLists (mapAttrsToList (seal: units: lib.concatMap (ofUnit seal) units) declared.bySeal)

@@ -235,10 +235,8 @@ impl Compose {
             let options = self.options_with([OsStr::new("-")]);
             self.command(&self.provider, READ_TIMEOUT).args(options).input(&whole)
         };
-        let text = asked
-            .args(["config", "--hash", "*"])
-            .capture_text()
-            .map_err(|source| self.refused(source))?;
+        let text =
+            asked.args(["config", "--hash", "*"]).capture_text().map_err(|source| self.refused(source))?;
         let pairs = text.lines().filter_map(|line| line.trim().split_once(' '));
         Ok(pairs.map(|(service, hash)| (service.to_owned(), hash.trim().to_owned())).collect())
     }
@@ -346,7 +344,8 @@ impl Compose {
 
     fn options(&self, overlay: Option<&Overlay>) -> Vec<OsString> {
         let overlay_file = overlay.map(|overlay| overlay.path().as_os_str());
-        let mut options = self.options_with(self.files.iter().map(|file| file.as_os_str()).chain(overlay_file));
+        let mut options =
+            self.options_with(self.files.iter().map(|file| file.as_os_str()).chain(overlay_file));
         if self.kind == ProviderKind::PodmanCompose && overlay.is_some_and(Overlay::is_empty) {
             options.push("--verbose".into());
         }

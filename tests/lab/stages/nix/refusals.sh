@@ -81,6 +81,12 @@ services = lib.mkForce { };|services.stackwarden.stacks.web: systemd.user.servic
 services.stack-audit = lib.mkForce { };|services.stackwarden: systemd.user.services.stack-audit has no ExecStart any more
 paths.stack-audit = lib.mkForce { };|services.stackwarden: systemd.user.paths.stack-audit waits for nothing any more
 timers.stack-audit.Timer = lib.mkForce { };|services.stackwarden: systemd.user.timers.stack-audit waits for nothing any more
+services.web.Service.ExecStart = lib.mkForce "";|services.stackwarden.stacks.web: systemd.user.services.web has no ExecStart any more
+timers.stack-update.Timer.OnCalendar = lib.mkForce "";|services.stackwarden: systemd.user.timers.stack-update waits for nothing any more
+services.web.Install.WantedBy = [ "mine" ];|services.stackwarden.stacks.web: systemd.user.services.web has "mine" in Install.WantedBy; expected a unit's name
+services.web.Install.RequiredBy = [ "a.target b.target" ];|services.stackwarden.stacks.web: systemd.user.services.web has "a.target b.target" in Install.RequiredBy
+services.web.Unit.Documentation = lib.mkAfter [ "" ];|services.stackwarden.stacks.web: systemd.user.services.web has lost the link to its seal
+services.web.Unit.Documentation = lib.mkForce [ "file:///home/me/.config/stackwarden/sealed/other.json#0123456789abcdef x" ];|services.stackwarden.stacks.web: systemd.user.services.web has lost the link to its seal
 services.web.Unit.Documentation = lib.mkForce [ "man:mine(1)" ];|services.stackwarden.stacks.web: systemd.user.services.web has lost the link to its seal
 timers.stack-update = lib.mkForce { Timer.OnCalendar = "daily"; };|services.stackwarden: systemd.user.timers.stack-update has lost the link to its seal
 services.web.Service.Environment = [ "A=1\nExecStartPre=/bin/theirs" ];|services.stackwarden.stacks.web: systemd.user.services.web has more than one line in Service.Environment
