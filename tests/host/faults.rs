@@ -41,6 +41,8 @@ fn an_audit_that_always_dies_is_not_started_for_ever() {
         let drop_in = host.owned(&format!("web.service.d/{index}.conf"));
         let gives_up = || {
             fs_err::remove_file(&log).ok();
+            // The directory anew: what is in it is watched only once an audit has come to its end.
+            fs_err::remove_dir_all(drop_in.parent().unwrap()).ok();
             write(&drop_in, DROP_IN);
             wait_for("the first start", DEADLINE, || (starts(&log) > 0).then_some(()));
             host.await_rest();
