@@ -10,13 +10,16 @@ use super::error::StackError;
 use super::preflight::{Prepared, preflight};
 use super::pull::pull_missing;
 use super::state::{Applied, StackState};
+use super::stop::is_called_off;
 use super::transaction::Transaction;
 use super::up::up;
 use super::verify::{Goal, Outcome, expected, verify};
 use crate::compose::Overlay;
 use crate::document::Document;
-use crate::error::Error;
+use crate::error::{Error, chain};
+use crate::exit::Code;
 use crate::inventory::VerifyMode;
+use crate::journal;
 use crate::names::StackName;
 use crate::podman::Container;
 use crate::process::joined;
@@ -25,11 +28,26 @@ use crate::systemd::manager::{JobMode, Verb};
 use crate::systemd::words::{ActiveState, JobType};
 use crate::update::Settled;
 
-/// Applies a stack.
+/// Applies a stack. One that ends early because its unit is to stop, or to start anew, has not failed.
 ///
 /// # Errors
 /// Preflight refuses, somebody else is at work, compose fails, or in gate mode the stack does not come up.
 pub fn apply(context: &Context, stack: &StackName) -> Result<(), Error> {
+    match apply_whole(context, stack) {
+        Err(error) if error.code() == Code::TryLater && is_called_off(context, stack) => {
+            tracing::warn!(
+                MESSAGE_ID = journal::TRANSACTION,
+                STACKWARDEN_STACK = stack.as_str(),
+                "{}; its unit was asked to stop or to restart meanwhile",
+                chain(&error)
+            );
+            Ok(())
+        }
+        ended => ended,
+    }
+}
+
+fn apply_whole(context: &Context, stack: &StackName) -> Result<(), Error> {
     Transaction::run(context, stack, "apply", |transaction| {
         transaction.step("preflight")?;
         let prepared = preflight(context, stack)?;
@@ -206,7 +224,7 @@ fn start_verification(context: &Context, stack: &StackName) {
         Ok(())
     });
     if let Err(error) = started {
-        let reason = crate::error::chain(&error);
+        let reason = chain(&error);
         tracing::warn!(
             STACKWARDEN_STACK = stack.as_str(),
             "stack {stack}: the verification was not started ({reason}); next: stackctl verify {stack}"

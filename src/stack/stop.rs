@@ -82,7 +82,7 @@ pub fn decide(asked: &Asked) -> Decision {
 /// # Errors
 /// The manager does not tell why, somebody else is at work, or podman fails.
 pub fn stop(context: &Context, stack: &StackName) -> Result<(), Error> {
-    let by_unit = journal::own_unit().is_some_and(|unit| unit == stack.service().as_str());
+    let by_unit = is_by_unit(stack);
     let decision = match ask(context, stack, by_unit).or_else(|_| ask(context, stack, by_unit)) {
         Ok(asked) => decide(&asked),
         // By hand there is no unit whose reason could be misread.
@@ -125,6 +125,21 @@ pub fn stop_left(context: &Context, stack: &StackName) -> Result<(), Error> {
         return stop_now(context, stack);
     }
     Ok(())
+}
+
+/// Whether this program was asked to end because the stack's unit, which runs it, is to stop or to start anew. A time limit
+/// and a signal by hand leave the unit's job as it is.
+pub(super) fn is_called_off(context: &Context, stack: &StackName) -> bool {
+    context.interrupt.pending()
+        && is_by_unit(stack)
+        && ask(context, stack, true).is_ok_and(|asked| {
+            let anew = matches!(asked.job, Some(JobType::Restart | JobType::TryRestart));
+            anew || matches!(decide(&asked), Decision::Stop | Decision::KeepForShutdown)
+        })
+}
+
+fn is_by_unit(stack: &StackName) -> bool {
+    journal::own_unit().is_some_and(|unit| unit == stack.service().as_str())
 }
 
 /// What a person who has stopped the containers has to do about the unit; nothing if the manager cannot be asked.
@@ -176,12 +191,11 @@ pub fn down(context: &Context, stack: &StackName) -> Result<(), Error> {
         own.left_alone().iter().for_each(|left| warn(left));
         unpause(podman, &own.containers)?;
         for (project, ids) in by_project(&own.containers) {
-            if own.shared.contains(project) {
-                podman.stop(&ids, STOP_TIMEOUT)?;
-                podman.remove(&ids, STOP_TIMEOUT)?;
-            } else {
+            if !own.shared.contains(project) {
                 on_project(context, podman, stack, project, "down")?;
             }
+            // What compose does not count as its own: another provider has made it, or nothing declares its files.
+            remove_left(podman, ids)?;
         }
         Ok(format!("taken down, {}; volumes are kept", counted(own.containers.len())))
     })
@@ -315,6 +329,20 @@ fn stop_for_good(podman: &Podman, stack: &StackName, ids: &[&str]) -> Result<(),
         return Ok(());
     }
     Err(StackError::StartedAgain { stack: stack.clone(), containers: left.into_iter().collect() })
+}
+
+/// Removes those of the containers that are still there. One goes only after those that share its network.
+fn remove_left(podman: &Podman, mut ids: Vec<&str>) -> Result<(), StackError> {
+    loop {
+        let there = podman.all_ids()?;
+        ids.retain(|id| there.contains(*id));
+        podman.stop(&ids, STOP_TIMEOUT)?;
+        let Err(error) = podman.remove(&ids, STOP_TIMEOUT) else { return Ok(()) };
+        let there = podman.all_ids()?;
+        if ids.iter().all(|id| there.contains(*id)) {
+            return Err(error.into());
+        }
+    }
 }
 
 fn on_project(

@@ -56,7 +56,7 @@ kept 'a restart that Requires= passes on' userctl restart needed.service
 gone stop userctl stop one.service
 gone 'a stop that PartOf= passes on' userctl stop group.target
 gone 'a stop that Requires= passes on' userctl stop needed.service
-# systemd then sends the apply a signal, and does not run the stop command: the unit is failed, and the stack is stopped.
+# systemd then sends the apply a signal, and does not run the stop command.
 step 'a stop while a restart starts the unit stops them'
 applies() {
     # shellcheck disable=SC2016  # for the inner shell
@@ -64,10 +64,26 @@ applies() {
 }
 userctl restart --no-block one.service
 wait_until 20 applies
-userctl stop one.service || true
+assert_exit 0 userctl stop one.service
 stopped
-assert_contains "$(journal -u one.service)" 'this program was asked to end'
-userctl reset-failed one.service
+assert_unit one.service inactive
+assert_contains "$(journal -u one.service)" 'its unit was asked to stop or to restart meanwhile'
+userctl start one.service
+runs
+step 'a restart while a restart starts the unit is no failure'
+mark=$(user date +%s)
+userctl restart --no-block one.service
+wait_until 20 applies
+assert_exit 0 userctl restart one.service
+assert_unit one.service active
+runs
+assert_lacks "$(journal --since "@$mark" _SYSTEMD_USER_UNIT=init.scope + USER_UNIT=one.service)" 'Failed with result'
+step 'a signal by hand is one'
+userctl restart --no-block one.service
+wait_until 20 applies
+userctl kill --signal=SIGTERM one.service
+wait_until 30 unit_is one.service failed
+assert_eq "$(property one.service ExecMainStatus)" 75
 userctl start one.service
 runs
 step 'a stop before the apply of a restart has begun stops them'
