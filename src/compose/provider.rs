@@ -281,10 +281,10 @@ impl Compose {
         timeout: Duration,
         watch: impl FnMut(&str),
     ) -> Result<(), ComposeError> {
-        self.through_podman(overlay, timeout)
-            .args(arguments)
-            .run(watch)
-            .map_err(|source| ComposeError::Step { stack: self.stack.clone(), step, source })
+        self.through_podman(overlay, timeout).args(arguments).run(watch).map_err(|source| {
+            let source = source.retold(without_command);
+            ComposeError::Step { stack: self.stack.clone(), step, source }
+        })
     }
 
     /// Becomes a compose command with this stack's project, files, environment and labels. Returns only if that fails.
@@ -401,6 +401,12 @@ impl Compose {
             .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'))
             .collect()
     }
+}
+
+/// podman compose ends what the provider said with the whole command line of the provider.
+fn without_command(said: &str) -> String {
+    let lines = said.lines().filter(|line| !line.starts_with("Error: executing "));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[expect(clippy::exit, clippy::disallowed_methods, reason = "as if this program had been replaced")]

@@ -331,7 +331,7 @@ mod tests {
         let error = sh("echo one >&2; echo hunter22 >&2; exit 3").redact(&redactor).capture().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`sh -c 'echo one >&2; echo hunter22 >&2; exit 3'` failed with exit status 3: one; [PASSWORD]"
+            "one; [PASSWORD] (`sh -c 'echo one >&2; echo hunter22 >&2; exit 3'` failed with exit status 3)"
         );
         assert_eq!(error.exit_status(), Some(3));
         assert!(sh("kill -9 $$").capture().unwrap_err().to_string().ends_with("was killed by signal 9"));

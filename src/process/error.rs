@@ -23,7 +23,7 @@ pub enum ProcessError {
         source: io::Error,
     },
     /// It ended with a status other than 0.
-    #[error("`{command}` {}{}", describe(*status), said(stderr))]
+    #[error("{}", reason(stderr, &format!("`{command}` {}", describe(*status))))]
     Failed {
         /// The command, quoted.
         command: String,
@@ -33,7 +33,7 @@ pub enum ProcessError {
         stderr: String,
     },
     /// It did not end in time, and was ended with its whole process group.
-    #[error("`{command}` did not end within {}{}", humantime::format_duration(*after), said(stderr))]
+    #[error("{}", reason(stderr, &format!("`{command}` did not end within {}", humantime::format_duration(*after))))]
     TimedOut {
         /// The command, quoted.
         command: String,
@@ -57,7 +57,7 @@ pub enum ProcessError {
         limit: usize,
     },
     /// What it printed is not what was asked for.
-    #[error("what `{command}` printed is not understood{}", said(stderr))]
+    #[error("{}", reason(stderr, &format!("what `{command}` printed is not understood")))]
     NotUnderstood {
         /// The command, quoted.
         command: String,
@@ -133,9 +133,10 @@ fn describe(status: ExitStatus) -> String {
     }
 }
 
-fn said(stderr: &str) -> String {
+/// What the program itself said comes first: its command line can fill a terminal.
+fn reason(stderr: &str, what: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    if lines.is_empty() { String::new() } else { format!(": {}", lines.join("; ")) }
+    if lines.is_empty() { what.to_owned() } else { format!("{} ({what})", lines.join("; ")) }
 }
 
 /// A command line as one would type it, cut where it becomes too long to read.
