@@ -167,6 +167,12 @@ in
               (
                 lib.filter (name: builtins.match "[A-Za-z0-9_][A-Za-z0-9_.-]*" name == null) (lib.attrNames secrets)
               )
+            ++ map (name: {
+              assertion = false;
+              message = "services.stackwarden.secrets.${stack}.${name}.sopsFile is ${
+                toString secrets.${name}.sopsFile
+              }, which does not exist";
+            }) (lib.filter (name: !builtins.pathExists secrets.${name}.sopsFile) (lib.attrNames secrets))
           ) cfg.secrets
         )
         ++ lib.optional (cfg.secrets != { } && !options ? sops) {
@@ -215,9 +221,9 @@ in
                 inherit (secret) fallback;
               }) secrets;
               # What sops-nix restarts by itself are the system's units.
-              restartTriggers = lib.mapAttrsToList (
-                _: secret: builtins.hashFile "sha256" secret.sopsFile
-              ) secrets;
+              restartTriggers = map (builtins.hashFile "sha256") (
+                lib.filter builtins.pathExists (lib.mapAttrsToList (_: secret: secret.sopsFile) secrets)
+              );
             }) cfg.secrets;
           };
         };

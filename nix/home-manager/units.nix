@@ -81,7 +81,10 @@ let
         X-Restart-Triggers = [
           (builtins.hashString "sha256" (builtins.toJSON declared.entries.${name}))
         ]
-        ++ map (secret: builtins.hashFile "sha256" secret.sopsFile) secrets
+        # One that does not exist is refused by sops-nix.
+        ++ map (builtins.hashFile "sha256") (
+          lib.filter builtins.pathExists (map (secret: secret.sopsFile) secrets)
+        )
         ++ map toString stack.restartTriggers;
       };
       Install = settings.Install // {

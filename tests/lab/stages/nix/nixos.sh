@@ -79,6 +79,9 @@ nixos_holds() { # OF-WHAT
     check "NixOS$1: a secret that would be deployed elsewhere is refused" fails_with \
         '{ services.stackwarden.secrets.web."../x".sopsFile = nix + "/tests/report-nixos.nix"; }' \
         'services.stackwarden.secrets.web has the name "../x"'
+    check "NixOS$1: a secret whose file does not exist is refused" fails_with \
+        '{ services.stackwarden.secrets.web.other.sopsFile = nix + "/nosuch.env"; }' \
+        'nix/nosuch.env, which does not exist'
     check "NixOS$1: that no stack is declared is told" stackless_is_told
 }
 nixos_holds ''
