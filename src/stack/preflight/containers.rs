@@ -63,6 +63,15 @@ pub(super) fn check(
                 ),
             );
         }
+        if container.is_paused() {
+            findings.refuse(
+                Code::Refused,
+                format!(
+                    "container {name} is paused, and compose starts no stack with a paused container; next: podman unpause {name}",
+                    name = container.name()
+                ),
+            );
+        }
         if let Owner::Unit(unit) = container.owner()
             && unit != stack.service().as_str()
             && is_known(context, &inventory, unit)

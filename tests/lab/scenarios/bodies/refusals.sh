@@ -219,6 +219,11 @@ user podman run --detach --name foreign --label PODMAN_SYSTEMD_UNIT=podman.servi
 untouched 78 'container foreign belongs to podman.service'
 user podman rm --force --time 0 foreign
 
+step 'a paused container'
+user podman pause "$web" >/dev/null
+untouched 76 "next: podman unpause $web"
+user podman unpause "$web" >/dev/null
+
 step 'another provider made the containers'
 other=docker-compose
 [ "$PROVIDER" = podman-compose ] || other=podman-compose
