@@ -1,11 +1,11 @@
 //! `stackctl apply`: what is declared of a stack becomes what runs. One process, one lock, from the first check to the
 //! last.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::clean::clean;
 use super::context::Context;
-use super::detach::{Hashes, detach};
+use super::detach::detach;
 use super::error::StackError;
 use super::preflight::{Prepared, preflight};
 use super::pull::pull_missing;
@@ -21,8 +21,7 @@ use crate::exit::Code;
 use crate::inventory::VerifyMode;
 use crate::journal;
 use crate::names::StackName;
-use crate::podman::Container;
-use crate::process::joined;
+use crate::podman::{Container, Image};
 use crate::progress::Progress;
 use crate::systemd::manager::{JobMode, Verb};
 use crate::systemd::words::{ActiveState, JobType};
@@ -66,6 +65,15 @@ fn apply_whole(context: &Context, stack: &StackName) -> Result<(), Error> {
     })
 }
 
+/// What still is as it was when the stack was looked at, and so is not asked for again.
+#[derive(Debug, Default)]
+pub(crate) struct Before<'a> {
+    /// Images by reference, and none for one that was not here.
+    pub images: Option<&'a BTreeMap<String, Option<Image>>>,
+    /// The containers, as far as their images go.
+    pub containers: Option<&'a [Container]>,
+}
+
 /// Fetches what is missing and recreates what changed: what an apply and an update share. `enter` is told each step.
 ///
 /// # Errors
@@ -74,6 +82,7 @@ pub(crate) fn bring_up<'a>(
     context: &Context,
     transaction: &mut Transaction<'a>,
     prepared: &Prepared,
+    before: &Before<'_>,
     progress: &mut Progress,
     mut enter: impl FnMut(&mut Transaction<'a>, &'static str) -> Result<(), Error>,
 ) -> Result<Vec<Container>, Error> {
@@ -81,31 +90,24 @@ pub(crate) fn bring_up<'a>(
     let overlay = Overlay::write(&context.dirs, &stack, Some(&prepared.model))?;
 
     enter(transaction, "pull")?;
-    let (fetched, hashes) = std::thread::scope(|scope| {
-        let asks = Hashes::are_needed(prepared);
-        let hashes = asks.then(|| scope.spawn(|| Hashes::ask(&prepared.compose, &overlay)));
-        (pull_missing(prepared, &overlay, progress), hashes.map(joined))
-    });
-    let images = fetched.map(|fetched| {
-        fetched.done.iter().for_each(|done| transaction.note(done));
-        fetched.ids
-    })?;
-    let hashes = hashes.transpose().map_err(StackError::from)?;
+    let fetched = pull_missing(prepared, before, &overlay, progress)?;
+    fetched.done.iter().for_each(|done| transaction.note(done));
+    let images = fetched.ids;
     remember_project(context, &stack, prepared)?;
 
     enter(transaction, "clean")?;
     for done in clean(context, prepared, &overlay)? {
         transaction.note(&done);
     }
-    if let Some(hashes) = hashes {
-        for done in detach(&context.dirs, prepared, &hashes, &images)? {
+    if let Some(hashes) = &prepared.hashes {
+        for done in detach(&context.dirs, prepared, hashes, &images)? {
             transaction.note(&done);
         }
     }
 
     enter(transaction, "apply")?;
     progress.show("compose up");
-    Ok(up(prepared, &overlay, &images, progress)?)
+    Ok(up(prepared, before, &overlay, &images, progress)?)
 }
 
 /// Remembers what was applied, now that it runs in `containers`.
@@ -160,7 +162,8 @@ fn apply_prepared(
 ) -> Result<String, Error> {
     let stack = transaction.stack().clone();
     let mut progress = Progress::new();
-    let containers = bring_up(context, transaction, prepared, &mut progress, Transaction::step)?;
+    let before = Before { images: Some(&prepared.images), containers: Some(&prepared.containers) };
+    let containers = bring_up(context, transaction, prepared, &before, &mut progress, Transaction::step)?;
     remember(context, transaction, prepared, &containers)?;
     let changed = changes(prepared, &containers);
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::StackError;
 use super::preflight::Prepared;
-use crate::compose::{Compose, ComposeError, Overlay};
+use crate::compose::{Compose, ComposeError, Model, Overlay};
 use crate::dirs::Dirs;
 use crate::inventory::ProviderKind;
 use crate::podman::{Container, same_image};
@@ -17,19 +17,21 @@ use crate::podman::{Container, same_image};
 pub struct Hashes(BTreeMap<String, String>);
 
 impl Hashes {
-    /// Whether [`detach`] needs them.
-    #[must_use]
-    pub fn are_needed(prepared: &Prepared) -> bool {
-        // podman-compose takes the whole stack down for every change.
-        prepared.compose.kind() == ProviderKind::DockerCompose && prepared.model.sharing().next().is_some()
-    }
-
-    /// Asks compose for them.
+    /// Asks compose for them, if [`detach`] needs them.
     ///
     /// # Errors
-    /// It refuses the files.
-    pub fn ask(compose: &Compose, overlay: &Overlay) -> Result<Self, ComposeError> {
-        Ok(Self(compose.hashes(overlay)?))
+    /// It refuses the files, or the runtime directory cannot be written.
+    pub fn ask_if_needed(
+        dirs: &Dirs,
+        compose: &Compose,
+        model: &Model,
+    ) -> Result<Option<Self>, ComposeError> {
+        // podman-compose takes the whole stack down for every change.
+        if compose.kind() != ProviderKind::DockerCompose || model.sharing().next().is_none() {
+            return Ok(None);
+        }
+        let overlay = Overlay::to_ask(dirs, compose.stack(), model)?;
+        Ok(Some(Self(compose.hashes(&overlay)?)))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::apply::Before;
 use super::error::StackError;
 use super::preflight::Prepared;
 use crate::compose::{Compose, ComposeError, Overlay};
@@ -24,12 +25,21 @@ pub struct Fetched {
 /// An image cannot be had, or not in time.
 pub fn pull_missing(
     prepared: &Prepared,
+    before: &Before<'_>,
     overlay: &Overlay,
     progress: &mut Progress,
 ) -> Result<Fetched, StackError> {
     let wanted = wanted(prepared);
     let mut fetched = Fetched { done: Vec::new(), ids: BTreeMap::new() };
-    let references: Vec<&str> = wanted.iter().map(|(_, _, image)| image.as_str()).collect();
+    let mut references = Vec::new();
+    for (_, _, reference) in &wanted {
+        match before.images.and_then(|images| images.get(reference)) {
+            Some(image) => {
+                fetched.ids.extend(image.iter().map(|image| (reference.clone(), image.id.clone())));
+            }
+            None => references.push(reference.as_str()),
+        }
+    }
     for (reference, image) in prepared.podman.images(&references)? {
         if let Some(image) = image {
             fetched.ids.insert(reference.to_owned(), image.id);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::apply::Before;
 use super::error::StackError;
 use super::preflight::Prepared;
 use super::verify::{Problem, Verdict, expected, judge, observe};
@@ -19,6 +20,7 @@ use crate::progress::{Progress, Standing};
 /// containers.
 pub fn up(
     prepared: &Prepared,
+    before: &Before<'_>,
     overlay: &Overlay,
     images: &BTreeMap<String, String>,
     progress: &mut Progress,
@@ -29,7 +31,7 @@ pub fn up(
     let started = prepared.compose.act(
         Some(overlay),
         "start",
-        ["up", "--detach", "--remove-orphans"].iter().chain(options(prepared, images)?),
+        ["up", "--detach", "--remove-orphans"].iter().chain(options(prepared, before, images)?),
         timeout,
         |line| {
             if heard(&mut standing, line) {
@@ -82,17 +84,21 @@ fn heard(standing: &mut Vec<Standing>, line: &str) -> bool {
 /// take what the registry has just then, unverified.
 fn options(
     prepared: &Prepared,
+    before: &Before<'_>,
     images: &BTreeMap<String, String>,
 ) -> Result<&'static [&'static str], StackError> {
     match prepared.compose.kind() {
         // Otherwise the overlay sets the policy of each service.
         ProviderKind::DockerCompose if prepared.model.pulls_by_policy => Ok(&[]),
         ProviderKind::DockerCompose => Ok(&["--pull", "never"]),
-        // It does not notice that a tag has moved (1.3). The containers are those of now: an update that goes back was
-        // prepared before it went there.
+        // It does not notice that a tag has moved (1.3).
         ProviderKind::PodmanCompose => {
-            let own = prepared.podman.project_containers(&prepared.project)?;
-            let moved = own.iter().filter(|one| one.is_of_a_service()).any(|one| {
+            let containers = match before.containers {
+                Some(containers) => containers,
+                None => &prepared.podman.project_containers(&prepared.project)?,
+            };
+            let own = containers.iter().filter(|one| one.project() == Some(prepared.project.as_str()));
+            let moved = own.filter(|one| one.is_of_a_service()).any(|one| {
                 let service = one.service().and_then(|service| prepared.model.services.get(service));
                 let image = service.and_then(|service| images.get(service.image.as_ref()?));
                 image.is_some_and(|id| !same_image(id, &one.image_id))

@@ -9,7 +9,7 @@ use super::error::StackError;
 use crate::compose::{Compose, ComposeError, Model, Overlay};
 use crate::dirs::Dirs;
 use crate::inventory::ProviderKind;
-use crate::podman::{Container, Podman, same_image};
+use crate::podman::{Container, Inspected, Podman, same_image};
 
 /// Data that a recreation by podman-compose would lose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl fmt::Display for Loss {
 }
 
 /// What applying would lose now: of the containers that it replaces, the anonymous volumes for whose place the compose
-/// files name no other.
+/// files name no other. `inspected` are those that were looked at just before.
 ///
 /// # Errors
 /// podman or podman-compose does not answer.
@@ -41,9 +41,10 @@ pub fn losses(
     compose: &Compose,
     model: &Model,
     containers: &[Container],
+    inspected: &[Inspected],
 ) -> Result<Vec<Loss>, StackError> {
     let own = of_services(model, containers);
-    let losses = at_risk(podman, compose, model, containers)?;
+    let losses = at_risk(podman, compose, model, containers, inspected)?;
     if losses.is_empty() {
         return Ok(losses);
     }
@@ -51,7 +52,7 @@ pub fn losses(
     Ok(if replaces(podman, compose, model, &own, &overlay)? { losses } else { Vec::new() })
 }
 
-/// What replacing the containers of a project would lose.
+/// What replacing the containers of a project would lose. `inspected` are those that were looked at just before.
 ///
 /// # Errors
 /// podman does not answer.
@@ -60,6 +61,7 @@ pub fn at_risk(
     compose: &Compose,
     model: &Model,
     containers: &[Container],
+    inspected: &[Inspected],
 ) -> Result<Vec<Loss>, StackError> {
     if compose.kind() != ProviderKind::PodmanCompose {
         return Ok(Vec::new());
@@ -67,9 +69,10 @@ pub fn at_risk(
     let own = of_services(model, containers);
     let services: BTreeMap<&str, &str> =
         own.iter().filter_map(|one| Some((one.id.as_str(), one.service()?))).collect();
-    let ids: Vec<&str> = services.keys().copied().collect();
+    let is_seen = |id: &str| inspected.iter().any(|one| one.id == id);
+    let ids: Vec<&str> = services.keys().copied().filter(|id| !is_seen(id)).collect();
     let mut losses = Vec::new();
-    for container in podman.inspect(&ids)? {
+    for container in inspected.iter().chain(&podman.inspect(&ids)?) {
         let Some((name, service)) =
             services.get(container.id.as_str()).and_then(|name| Some((*name, model.services.get(*name)?)))
         else {

@@ -13,7 +13,7 @@ use super::run::{Goal, Run};
 use super::settle::open_since;
 use crate::error::{Error, chain};
 use crate::stack::StackError;
-use crate::stack::apply::{bring_up, gate, remember};
+use crate::stack::apply::{Before, bring_up, gate, remember};
 use crate::stack::preflight::{Prepared, preflight};
 use crate::stack::verify::observe;
 use crate::stack::volumes::at_risk;
@@ -257,7 +257,7 @@ impl Run<'_> {
     fn before(&mut self) -> Result<Seen, Error> {
         let prepared = self.prepared()?;
         let Prepared { podman, compose, model, containers, .. } = prepared;
-        let losses = at_risk(podman, compose, model, containers)?;
+        let losses = at_risk(podman, compose, model, containers, &[])?;
         if !losses.is_empty() {
             return Err(StackError::VolumesLost { stack: self.stack.clone(), losses }.into());
         }
@@ -313,7 +313,10 @@ impl Run<'_> {
     fn recreate(&mut self) -> Result<Result<(), Error>, Error> {
         let prepared = self.prepared.as_ref().ok_or_else(|| self.unprepared())?;
         let (context, transaction) = (self.context, &mut self.transaction);
-        let containers = bring_up(context, transaction, prepared, &mut self.progress, |_, _| Ok(()))?;
+        // The tags have moved since it was looked.
+        let before = Before::default();
+        let containers =
+            bring_up(context, transaction, prepared, &before, &mut self.progress, |_, _| Ok(()))?;
         Ok(remember(context, transaction, prepared, &containers))
     }
 

@@ -3,13 +3,19 @@
 mod containers;
 mod definition;
 mod files;
+mod here;
 mod host;
 mod model;
+mod read;
 mod secrets;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use self::here::Here;
+use self::read::Read;
 use super::context::Context;
+use super::detach::Hashes;
 use super::error::StackError;
 use super::volumes::losses;
 use crate::compose::{Compose, ComposeError, Model};
@@ -18,7 +24,7 @@ use crate::error::chain;
 use crate::exit::Code;
 use crate::inventory::{Declared, Entry, Inventory};
 use crate::names::StackName;
-use crate::podman::{Container, Podman, PodmanError};
+use crate::podman::{Container, Image, Podman, PodmanError};
 use crate::process::joined;
 
 /// Something that does not hold.
@@ -47,6 +53,10 @@ pub struct Prepared {
     pub project: String,
     /// Every container of every project, as they were before.
     pub containers: Vec<Container>,
+    /// The images that their references named before, as far as they were looked at; none for one that was not here.
+    pub images: BTreeMap<String, Option<Image>>,
+    /// The config hashes of the services, where they are needed.
+    pub hashes: Option<Hashes>,
     /// What is not right and no reason to refuse.
     pub warnings: Vec<String>,
 }
@@ -147,40 +157,41 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
     // The unit comes first: what is wrong with it says nothing about the files.
     let mut findings = definition.and(findings);
     let podman = podman.filter(|_| host::check_version(answers.version, &mut findings));
-    let (mut containers, mut read) = (None, None);
+    let (mut here, mut read) = (None, None);
     if podman.is_some() {
-        containers = answers.containers.and_then(|listed| findings.take(listed));
+        here = answers.here.and_then(|here| findings.take(here));
         if let Some(error) = broken {
             findings.fail(error);
         }
         read = answers.read.and_then(|read| findings.take(read));
     }
-    if let (Some((_, model)), Some(podman)) = (&read, &podman) {
+    if let (Some(Read { model, .. }), Some(podman)) = (&read, &podman) {
         model::check(model, &entry.compose.directory, podman, &mut findings);
     }
-    if let (Some((_, model)), Some(containers)) = (&read, &containers) {
+    if let (Some(Read { model, .. }), Some(here)) = (&read, &here) {
         let project = model.project.as_deref().unwrap_or_default();
-        containers::check(context, stack, project, containers, &mut findings);
+        containers::check(context, stack, project, &here.containers, &mut findings);
     }
-    if let (Some(podman), Some(containers), Some((compose, model))) = (&podman, &containers, &read) {
-        let losses = findings.take(losses(&context.dirs, podman, compose, model, containers));
+    if let (Some(podman), Some(here), Some(Read { compose, model, .. })) = (&podman, &here, &read) {
+        let (containers, inspected) = (&here.containers, &here.inspected);
+        let losses = findings.take(losses(&context.dirs, podman, compose, model, containers, inspected));
         for loss in losses.into_iter().flatten() {
             findings.refuse(Code::Configuration, loss.to_string());
         }
     }
-    match (podman, containers, read) {
-        (Some(podman), Some(containers), Some((compose, model))) if findings.refusals.is_empty() => {
-            Ok(Prepared {
-                project: model.project.clone().unwrap_or_default(),
-                entry,
-                inventory: sha256,
-                podman,
-                compose,
-                model,
-                containers,
-                warnings: findings.warnings,
-            })
-        }
+    match (podman, here, read) {
+        (Some(podman), Some(here), Some(read)) if findings.refusals.is_empty() => Ok(Prepared {
+            project: read.model.project.clone().unwrap_or_default(),
+            entry,
+            inventory: sha256,
+            podman,
+            compose: read.compose,
+            model: read.model,
+            containers: here.containers,
+            images: here.images.into_iter().chain(read.images).collect(),
+            hashes: read.hashes,
+            warnings: findings.warnings,
+        }),
         // What could not be asked because of it is nothing that does not hold.
         _ if context.interrupt.pending() => {
             Err(StackError::Interrupted { stack: stack.clone(), before: "pull" })
@@ -213,8 +224,8 @@ pub fn allows(context: &Context, stack: &StackName, project: &str, containers: &
 #[derive(Default)]
 struct Answers {
     version: Option<Result<String, PodmanError>>,
-    containers: Option<Result<Vec<Container>, PodmanError>>,
-    read: Option<Result<(Compose, Model), ComposeError>>,
+    here: Option<Result<Here, PodmanError>>,
+    read: Option<Result<Read, ComposeError>>,
 }
 
 /// Asks podman, compose and the manager at the same time: each of the programs takes a tenth of a second to start, and
@@ -232,16 +243,11 @@ fn ask(
     };
     std::thread::scope(|scope| {
         let version = scope.spawn(|| podman.version());
-        let containers = scope.spawn(|| podman.compose_containers());
-        let read = compose.map(|mut compose| {
-            scope.spawn(move || compose.model(&context.dirs).map(|model| (compose, model)))
-        });
+        let here = scope.spawn(|| Here::ask(context, podman, stack));
+        let read = compose.map(|compose| scope.spawn(|| Read::ask(context, podman, compose)));
         definition::check(context, stack, &mut definition);
-        let answers = Answers {
-            version: Some(joined(version)),
-            containers: Some(joined(containers)),
-            read: read.map(joined),
-        };
+        let answers =
+            Answers { version: Some(joined(version)), here: Some(joined(here)), read: read.map(joined) };
         (definition, answers)
     })
 }

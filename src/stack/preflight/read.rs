@@ -1,0 +1,48 @@
+//! What compose makes of a stack's files, and what can be asked as soon as that is known.
+
+use std::collections::BTreeMap;
+
+use crate::compose::{Compose, ComposeError, Model};
+use crate::inventory::ProviderKind;
+use crate::podman::{Image, Podman};
+use crate::process::joined;
+use crate::stack::Context;
+use crate::stack::detach::Hashes;
+
+/// The files, read.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// The compose, with its project pinned.
+    pub compose: Compose,
+    /// What it makes of the files.
+    pub model: Model,
+    /// The images that the files name, by the reference, and none for one that is not here. podman-compose takes so long
+    /// to read that [`super::here::Here`] has asked for them before.
+    pub images: BTreeMap<String, Option<Image>>,
+    /// The services' config hashes, where they are needed.
+    pub hashes: Option<Hashes>,
+}
+
+impl Read {
+    /// # Errors
+    /// compose refuses the files.
+    pub fn ask(context: &Context, podman: &Podman, mut compose: Compose) -> Result<Self, ComposeError> {
+        let model = compose.model(&context.dirs)?;
+        let (hashes, images) = std::thread::scope(|scope| {
+            let hashes = scope.spawn(|| Hashes::ask_if_needed(&context.dirs, &compose, &model));
+            let images = match compose.kind() {
+                ProviderKind::DockerCompose => images(podman, &model),
+                ProviderKind::PodmanCompose => BTreeMap::new(),
+            };
+            (joined(hashes), images)
+        });
+        Ok(Self { hashes: hashes?, compose, model, images })
+    }
+}
+
+/// That podman does not answer is told when an answer is needed.
+fn images(podman: &Podman, model: &Model) -> BTreeMap<String, Option<Image>> {
+    let references: Vec<&str> = model.services.values().filter_map(|one| one.image.as_deref()).collect();
+    let images = podman.images(&references).unwrap_or_default();
+    images.into_iter().map(|(name, image)| (name.to_owned(), image)).collect()
+}
