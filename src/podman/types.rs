@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::inventory::ProviderKind;
 
@@ -20,7 +20,7 @@ const REPLACED_LABEL: &str = "com.docker.compose.replace";
 const SHORT_ID: usize = 12;
 
 /// A container in `podman ps --format json`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Container {
     /// Its id.

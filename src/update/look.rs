@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::blame;
 use super::change::{Change, Quarantined};
 use super::error::UpdateError;
+use super::listed::Listed;
 use super::newest::Newest;
 use super::plan::candidates;
 use super::registry::Registry;
@@ -68,9 +69,8 @@ impl Run<'_> {
     pub(super) fn is_still_newest(&mut self, newest: &Newest) -> Result<bool, Error> {
         let Some(registry) = Registry::find(self.context) else { return Ok(false) };
         self.progress.show("asking the registries");
-        let podman = self.context.podman().map_err(StackError::from)?;
         let (containers, offered) = std::thread::scope(|scope| {
-            let containers = scope.spawn(|| podman.compose_containers());
+            let containers = scope.spawn(|| Listed::or_ask(self.context));
             let tags = newest.images.iter().map(|(reference, image)| (reference, &image.tag));
             let offered = registry.digests(self.context, tags);
             (joined(containers), offered)

@@ -7,6 +7,7 @@ mod failpoint;
 mod halt;
 mod hooks;
 mod images;
+mod listed;
 mod look;
 mod machine;
 mod newest;
