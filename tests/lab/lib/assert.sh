@@ -79,26 +79,36 @@ assert_json() {
 # wait_until SECONDS CMD…: tries again until it succeeds; a failed assertion in it is only a "not yet".
 # Afterwards WAITED holds the milliseconds it took.
 wait_until() {
-    local seconds=$1 begin last
+    local seconds=$1 begin again last
     shift
     begin=$(now_ms)
+    again=$begin
     while ! last=$("$@" 2>&1); do
         [ $(($(now_ms) - begin)) -lt $((seconds * 1000)) ] \
             || fail "not within $seconds s: \`$*\`; it last said:"$'\n'"${last:-(nothing)}"
-        sleep 0.05
+        rest "$again"
+        again=$(now_ms)
     done
     # shellcheck disable=SC2034  # for scenarios
     WAITED=$(($(now_ms) - begin))
 }
 # always SECONDS CMD…: holds now and keeps holding.
 always() {
-    local seconds=$1 begin last
+    local seconds=$1 begin again last
     shift
     begin=$(now_ms)
-    while [ $(($(now_ms) - begin)) -lt $((seconds * 1000)) ]; do
+    again=$begin
+    while [ $((again - begin)) -lt $((seconds * 1000)) ]; do
         last=$("$@" 2>&1) || fail "did not stay so for $seconds s: \`$*\`; it said:"$'\n'"${last:-(nothing)}"
-        sleep 0.1
+        rest "$again"
+        again=$(now_ms)
     done
+}
+# rest SINCE: looking takes no more than a quarter of the time, so that what is waited for gets the rest.
+rest() {
+    local took=$(($(now_ms) - $1))
+    took=$((took < 17 ? 17 : took > 200 ? 200 : took))
+    sleep "$(printf '0.%03d' $((took * 3)))"
 }
 
 unit_is() { # UNIT STATE, e.g. active, inactive, failed
