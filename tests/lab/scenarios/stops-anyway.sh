@@ -81,3 +81,11 @@ assert_exit 0 user stackctl remove --down old
 assert_eq "$(started_at "$shared")" "$before" 'StartedAt of the other stack'
 container_is "$shared" running
 assert_exit 0 user stackctl remove --down new
+
+step 'what another provider has made goes too'
+assert_exit 0 user stackctl add both --compose one/compose.yml --project both --verify off
+userctl start both.service
+host_config '"provider": {"kind": "podman-compose"}'
+assert_exit 0 user stackctl remove --down both
+assert_eq "$(project_containers both)" '' 'the containers of the project'
+pin_provider
