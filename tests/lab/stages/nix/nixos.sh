@@ -80,8 +80,8 @@ nixos_holds() { # OF-WHAT
         '{ services.stackwarden.secrets.web."../x".sopsFile = nix + "/tests/report-nixos.nix"; }' \
         'services.stackwarden.secrets.web has the name "../x"'
     check "NixOS$1: a secret whose file does not exist is refused" fails_with \
-        '{ services.stackwarden.secrets.web.other.sopsFile = nix + "/nosuch.env"; }' \
-        'nix/nosuch.env, which does not exist'
+        '{ services.stackwarden.secrets.web.other.sopsFile = "/nosuch/web.env"; }' \
+        'services.stackwarden.secrets.web.other.sopsFile is /nosuch/web.env, which does not exist'
     check "NixOS$1: that no stack is declared is told" stackless_is_told
 }
 nixos_holds ''
