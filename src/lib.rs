@@ -14,6 +14,7 @@ pub mod document;
 pub mod error;
 pub mod exit;
 pub mod explain;
+mod failpoint;
 pub mod gate;
 pub mod generation;
 pub mod install;

@@ -18,6 +18,7 @@ use crate::compose::Overlay;
 use crate::document::Document;
 use crate::error::{Error, chain};
 use crate::exit::Code;
+use crate::failpoint;
 use crate::inventory::VerifyMode;
 use crate::journal;
 use crate::names::StackName;
@@ -107,7 +108,9 @@ pub(crate) fn bring_up<'a>(
 
     enter(transaction, "apply")?;
     progress.show("compose up");
-    Ok(up(prepared, before, &overlay, &images, progress)?)
+    let containers = up(prepared, before, &overlay, &images, progress)?;
+    failpoint::after("apply");
+    Ok(containers)
 }
 
 /// Remembers what was applied, now that it runs in `containers`.

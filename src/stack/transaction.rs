@@ -4,6 +4,7 @@ use super::context::Context;
 use super::error::StackError;
 use super::left_open::take_over;
 use crate::error::{Error, chain};
+use crate::failpoint;
 use crate::journal;
 use crate::lock::Locked;
 use crate::names::StackName;
@@ -113,7 +114,9 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// The record cannot be written.
     pub fn step_regardless(&mut self, name: &'static str) -> Result<(), Error> {
-        Ok(self.record.step(name)?)
+        self.record.step(name)?;
+        failpoint::before(name);
+        Ok(())
     }
 
     /// The stack.

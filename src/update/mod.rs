@@ -3,7 +3,6 @@
 mod blame;
 mod change;
 mod error;
-mod failpoint;
 mod halt;
 mod hooks;
 mod images;

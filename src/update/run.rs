@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Change, Outcome, Update};
 use super::error::UpdateError;
-use super::failpoint;
 use super::machine::{End, Known, Next, Seen, Step, next};
 use super::newest::Newest;
 use super::plan::{Candidate, shared};
 use crate::error::{Error, chain};
 use crate::exit::Code;
+use crate::failpoint;
 use crate::names::StackName;
 use crate::process::Interrupt;
 use crate::progress::Progress;
@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
                     seen
                 }
             };
-            failpoint::reached(step, failpoint::Moment::After);
+            failpoint::after(step.name());
             if seen == Seen::Asked && step.is_guarded() {
                 if self.is_going_down() {
                     // podman does not work any more; the record stays open for the next start.
@@ -202,7 +202,6 @@ impl<'a> Run<'a> {
         if step == Step::Apply {
             self.started = true;
         }
-        failpoint::reached(step, failpoint::Moment::Before);
         Ok(())
     }
 

@@ -81,34 +81,37 @@ assert_json() {
 wait_until() {
     local seconds=$1 begin again last
     shift
-    begin=$(now_ms)
+    now_into begin
     again=$begin
     while ! last=$("$@" 2>&1); do
-        [ $(($(now_ms) - begin)) -lt $((seconds * 1000)) ] \
+        [ $((again - begin)) -lt $((seconds * 1000)) ] \
             || fail "not within $seconds s: \`$*\`; it last said:"$'\n'"${last:-(nothing)}"
         rest "$again"
-        again=$(now_ms)
+        now_into again
     done
+    now_into again
     # shellcheck disable=SC2034  # for scenarios
-    WAITED=$(($(now_ms) - begin))
+    WAITED=$((again - begin))
 }
 # always SECONDS CMD…: holds now and keeps holding.
 always() {
     local seconds=$1 begin again last
     shift
-    begin=$(now_ms)
+    now_into begin
     again=$begin
     while [ $((again - begin)) -lt $((seconds * 1000)) ]; do
         last=$("$@" 2>&1) || fail "did not stay so for $seconds s: \`$*\`; it said:"$'\n'"${last:-(nothing)}"
         rest "$again"
-        again=$(now_ms)
+        now_into again
     done
 }
 # rest SINCE: looking takes no more than a quarter of the time, so that what is waited for gets the rest.
 rest() {
-    local took=$(($(now_ms) - $1))
-    took=$((took < 17 ? 17 : took > 200 ? 200 : took))
-    sleep "$(printf '0.%03d' $((took * 3)))"
+    local pause
+    now_into pause
+    pause=$(((pause - $1) * 3))
+    printf -v pause '0.%03d' $((pause < 50 ? 50 : pause > 600 ? 600 : pause))
+    sleep "$pause"
 }
 
 unit_is() { # UNIT STATE, e.g. active, inactive, failed

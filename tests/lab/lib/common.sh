@@ -31,21 +31,22 @@ cannot() { # WHY WHAT-TO-DO-INSTEAD
 }
 
 # Milliseconds since boot-independent epoch; `took` turns a start into text such as 0.6 s.
-now_ms() { local t=${EPOCHREALTIME/[.,]/}; echo "${t%???}"; }
+now_ms() { local t; now_into t; echo "$t"; }
+now_into() { local us=${EPOCHREALTIME/[.,]/}; printf -v "$1" %s "${us%???}"; } # NAME of a variable: takes no fork
 took() { local d=$(($(now_ms) - $1)); printf '%d.%d s' $((d / 1000)) $((d % 1000 / 100)); }
 
 # PID and start time: together they name one process for ever, so a recycled PID is never
 # mistaken for a machine of ours. Field 22 is counted behind the command name, which may hold spaces.
-process_id() {
-    local stat
-    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-    stat=${stat##*) }
-    # shellcheck disable=SC2086
-    set -- "$1" $stat
-    echo "$1 ${21}"
+process_id() { # PID: printed, and in PROCESS_ID
+    local stat fields
+    PROCESS_ID=
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+    read -ra fields <<<"${stat##*) }"
+    PROCESS_ID="$1 ${fields[19]}"
+    echo "$PROCESS_ID"
 }
 process_lives() { # FILE holding what process_id printed
-    local pid start
-    read -r pid start 2>/dev/null <"$1" || return 1
-    [ -n "$pid" ] && [ "$(process_id "$pid")" = "$pid $start" ]
+    local wanted
+    { read -r wanted <"$1"; } 2>/dev/null || return 1
+    [ -n "$wanted" ] && process_id "${wanted% *}" >/dev/null && [ "$PROCESS_ID" = "$wanted" ]
 }

@@ -119,10 +119,10 @@ enter_user() {
     shift
     enter "$dir" "user.slice/user-$LAB_UID.slice/session-lab.scope" \
         setpriv --pdeathsig TERM --reuid="$LAB_UID" --regid="$LAB_UID" --init-groups \
-        env -i "HOME=/home/$LAB_USER" "USER=$LAB_USER" "LOGNAME=$LAB_USER" SHELL=/bin/bash LANG=C.UTF-8 "TERM=${TERM:-dumb}" \
+        env -i --chdir="/home/$LAB_USER" "HOME=/home/$LAB_USER" "USER=$LAB_USER" "LOGNAME=$LAB_USER" SHELL=/bin/bash LANG=C.UTF-8 "TERM=${TERM:-dumb}" \
         PATH=/opt/stackwarden/bin:/usr/local/bin:/usr/bin:/bin \
         "XDG_RUNTIME_DIR=/run/user/$LAB_UID" "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$LAB_UID/bus" \
-        env --chdir="/home/$LAB_USER" "$@"
+        "$@"
 }
 enter_root() {
     local dir=$1
@@ -132,10 +132,11 @@ enter_root() {
 }
 
 enter() { # DIR CGROUP CMD…
-    local dir=$1 group=$2 leader
+    local dir=$1 group=$2 leader cgroup
     machine_up "$dir" || { note "the machine $(basename "$dir") is not running"; return "$EXIT_CANNOT"; }
-    leader=$(machine_leader "$dir")
-    group=$(cat "$dir/cgroup")/$group
+    read -r leader _ <"$dir/leader"
+    read -r cgroup <"$dir/cgroup"
+    group=$cgroup/$group
     shift 2
     # `lab run` becomes the command's keeper itself: a signal to it is one to that.
     [ -z "${ENTER_IN_PLACE:-}" ] || enter_exec "$leader" "$group" "$@"
@@ -145,7 +146,7 @@ enter() { # DIR CGROUP CMD…
 enter_exec() { # LEADER CGROUP CMD…
     local leader=$1 group=$2
     shift 2
-    mkdir -p "$group"
+    [ -d "$group" ] || mkdir -p "$group"
     echo "$BASHPID" >"$group/cgroup.procs"
     enter_v1_cgroups "$leader"
     exec nsenter -t "$leader" -m -u -i -n -p -C -r -w -- "$@"
