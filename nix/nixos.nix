@@ -216,10 +216,13 @@ in
             stacks = lib.mapAttrs (stack: secrets: {
               # That there is no such stack is told by an assertion.
               composeFiles = lib.mkOptionDefault [ ];
-              environmentFiles = lib.mapAttrsToList (name: secret: {
-                inherit (config.sops.secrets.${secretName stack name}) path;
-                inherit (secret) fallback;
-              }) secrets;
+              # That sops-nix is not there is, too.
+              environmentFiles = lib.optionals (options ? sops) (
+                lib.mapAttrsToList (name: secret: {
+                  inherit (config.sops.secrets.${secretName stack name}) path;
+                  inherit (secret) fallback;
+                }) secrets
+              );
               # What sops-nix restarts by itself are the system's units.
               restartTriggers = map (builtins.hashFile "sha256") (
                 lib.filter builtins.pathExists (lib.mapAttrsToList (_: secret: secret.sopsFile) secrets)

@@ -14,8 +14,9 @@ old_files=$(readlink -e -- "$old/home-files" || true)/$units
 owned() { # GENERATION
     local directory=$1/home-files/$units
     [ -d "$directory" ] || return 0
-    # A generation may have units, and none of ours.
-    find -L "$directory" -type f -exec \
+    # A generation may have units, and none of ours; what a link of it leads to may hold anything.
+    find -L "$directory" -mindepth 1 -maxdepth 2 \
+        -type d ! -name '*.wants' ! -name '*.requires' -prune -o -type f -exec \
         grep --quiet --extended-regexp '^Documentation=file://[^ ]*/stackwarden/sealed/[^ ]*#' {} \; -printf '%P\0'
 }
 

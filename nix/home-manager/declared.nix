@@ -164,7 +164,19 @@ rec {
         Unit = removeAttrs settings.Unit [ "Documentation" ];
       };
     in
-    builtins.substring 0 16 (builtins.hashString "sha256" (builtins.toJSON rest));
+    builtins.substring 0 16 (builtins.hashString "sha256" (builtins.toJSON (written rest)));
+
+  # Paths as a unit has them: as JSON they would be copied into the store, where everybody can read what may be a secret.
+  written =
+    value:
+    if builtins.isPath value then
+      toString value
+    else if lib.isList value then
+      map written value
+    else if lib.isAttrs value && !value ? outPath then
+      lib.mapAttrs (_: written) value
+    else
+      value;
 
   # The links below systemd/user that enable a unit.
   enabledBy =

@@ -92,7 +92,6 @@ in
       default = { };
       example = {
         lock_wait = "10min";
-        heal.reload = true;
       };
       description = ''
         Further keys of `config.json`, as they are called there. What an option of this module sets cannot be set here

@@ -127,13 +127,27 @@ let
           [
             "WantedBy"
             "RequiredBy"
-            "UpheldBy"
           ]
       );
-      ofInstall = map (
-        one:
-        problem "has ${builtins.toJSON one.target} in Install.${one.key}; expected a unit's name, such as \"default.target\""
-      ) enablers;
+      ofInstall =
+        map (
+          one:
+          problem "has ${builtins.toJSON one.target} in Install.${one.key}; expected a unit's name, such as \"default.target\""
+        ) enablers
+        ++
+          map
+            (
+              key:
+              problem "has Install.${key}, of which Home Manager makes no link; use WantedBy or RequiredBy, or say it in the other unit"
+            )
+            (
+              filter (key: toList (final.Install.${key} or [ ]) != [ ]) [
+                "Alias"
+                "Also"
+                "DefaultInstance"
+                "UpheldBy"
+              ]
+            );
 
       # As src/render writes it: of what a stack's name can have, only the colon is escaped, and the percent sign again.
       fileOf = lib.replaceStrings [ ":" ] [ "%+3A" ] (lib.escapeRegex seal);

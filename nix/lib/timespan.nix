@@ -4,7 +4,6 @@ let
   inherit (builtins)
     all
     concatLists
-    elem
     elemAt
     filter
     foldl'
@@ -108,22 +107,25 @@ let
     in
     if spans != [ ] && all (part: match " *" part != null) between then spans else null;
 
+  # In nanoseconds, or null.
+  amount =
+    text:
+    let
+      spans = parts text;
+      add = sum: span: sum + fromDecimal (elemAt span 0) * units.${elemAt span 1};
+    in
+    if spans != null && all (span: units ? ${elemAt span 1}) spans then foldl' add 0 spans else null;
+
+  # The same, of what is more than nothing and not too long.
   total =
     text:
     let
       spans = parts text;
-      known = all (span: units ? ${elemAt span 1}) spans;
-      add = sum: span: sum + fromDecimal (elemAt span 0) * units.${elemAt span 1};
-      sum = foldl' add 0 spans;
+      fits =
+        span: units ? ${elemAt span 1} && fromDecimal (elemAt span 0) <= longest / units.${elemAt span 1};
+      sum = amount text;
     in
-    if spans == null || !known || !(elem true (map (span: fromDecimal (elemAt span 0) > 0) spans)) then
-      null
-    else if
-      all (span: fromDecimal (elemAt span 0) <= longest / units.${elemAt span 1}) spans && sum <= longest
-    then
-      sum
-    else
-      null;
+    if spans != null && all fits spans && sum > 0 && sum <= longest then sum else null;
 
   # JSON knows no leading zeros.
   fromDecimal = digits: fromJSON (elemAt (match "0*([0-9]+)" digits) 0);
@@ -132,6 +134,6 @@ in
   # Whether the programs take `text` as a time span: more than nothing, and at most a year.
   valid = text: total text != null;
 
-  # The whole seconds in the sum of time spans.
-  seconds = spans: foldl' (sum: span: sum + total span) 0 spans / nanoseconds.second;
+  # The whole seconds in the sum of time spans, which may be longer than one may.
+  seconds = spans: foldl' (sum: span: sum + amount span) 0 spans / nanoseconds.second;
 }

@@ -79,9 +79,6 @@ nixos_holds() { # OF-WHAT
     check "NixOS$1: a secret that would be deployed elsewhere is refused" fails_with \
         '{ services.stackwarden.secrets.web."../x".sopsFile = nix + "/tests/report-nixos.nix"; }' \
         'services.stackwarden.secrets.web has the name "../x"'
-    check "NixOS$1: a secret whose file does not exist is refused" fails_with \
-        '{ services.stackwarden.secrets.web.other.sopsFile = "/nosuch/web.env"; }' \
-        'services.stackwarden.secrets.web.other.sopsFile is /nosuch/web.env, which does not exist'
     check "NixOS$1: that no stack is declared is told" stackless_is_told
 }
 nixos_holds ''
@@ -90,6 +87,10 @@ if [ -n "$REAL_NIXOS" ]; then
     nixos_holds ", with the real modules"
     OTHERS='inherit nixpkgsLib;'
 fi
+# sops-nix looks into it for the report of these tests.
+check 'NixOS: a secret whose file does not exist is refused' fails_with \
+    '{ services.stackwarden.secrets.web.other.sopsFile = "/nosuch/web.env"; }' \
+    'services.stackwarden.secrets.web.other.sopsFile is /nosuch/web.env, which does not exist'
 check 'NixOS refuses: a secret without a file' nixos_refuses '{ services.stackwarden.secrets.web.other = { }; }' \
     'services.stackwarden.secrets.web.other.sopsFile'
 check 'NixOS refuses: an unknown option' nixos_refuses '{ services.stackwarden.lingering = true; }' \

@@ -84,6 +84,7 @@ timers.stack-audit.Timer = lib.mkForce { };|services.stackwarden: systemd.user.t
 services.web.Service.ExecStart = lib.mkForce "";|services.stackwarden.stacks.web: systemd.user.services.web has no ExecStart any more
 timers.stack-update.Timer.OnCalendar = lib.mkForce "";|services.stackwarden: systemd.user.timers.stack-update waits for nothing any more
 services.web.Install.WantedBy = [ "mine" ];|services.stackwarden.stacks.web: systemd.user.services.web has "mine" in Install.WantedBy; expected a unit's name
+services.web.Install.UpheldBy = [ "a.target" ];|services.stackwarden.stacks.web: systemd.user.services.web has Install.UpheldBy, of which Home Manager makes no link
 services.web.Install.RequiredBy = [ "a.target b.target" ];|services.stackwarden.stacks.web: systemd.user.services.web has "a.target b.target" in Install.RequiredBy
 services.web.Unit.Documentation = lib.mkAfter [ "" ];|services.stackwarden.stacks.web: systemd.user.services.web has lost the link to its seal
 services.web.Unit.Documentation = lib.mkForce [ "file:///home/me/.config/stackwarden/sealed/other.json#0123456789abcdef x" ];|services.stackwarden.stacks.web: systemd.user.services.web has lost the link to its seal
