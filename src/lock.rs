@@ -110,6 +110,13 @@ impl Alone {
         let lock = Lock::take(dirs, &file, what, verb, patience, interrupt, |_| {})?;
         Ok(Self { _lock: lock })
     }
+
+    /// Whether somebody holds the lock of `what`.
+    #[must_use]
+    pub fn is_held(dirs: &Dirs, what: &str) -> bool {
+        let file = open(&dirs.run().join("locks").join(format!("@{what}.lock")));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+    }
 }
 
 impl Locked {

@@ -12,8 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::compose::LABEL;
 use crate::dirs::Dirs;
 use crate::document::Document;
+use crate::lock::Alone;
 use crate::podman::{Container, PodmanError};
 use crate::stack::Context;
+
+/// What `stack-update` locks while it runs.
+pub const LOCK: &str = "stack-update";
 
 /// For how long it is as good as a new one: what changes a container meanwhile could as well have come after the look.
 const GOOD_FOR: Duration = Duration::from_secs(5);
@@ -74,7 +78,9 @@ impl Listed {
     /// # Errors
     /// podman does not answer.
     pub fn or_ask(context: &Context) -> Result<Vec<Container>, PodmanError> {
-        match Self::recent(&context.dirs, now()) {
+        // One that was killed has left what it was told.
+        let is_at_work = Alone::is_held(&context.dirs, LOCK);
+        match Self::recent(&context.dirs, now()).filter(|_| is_at_work) {
             Some(listed) => Ok(listed.containers),
             None => context.podman()?.compose_containers(),
         }

@@ -20,7 +20,7 @@ use crate::render::update_bound;
 use crate::stack::{Context, StackError};
 use crate::systemd::jobs::{JobEvent, JobOutcome, JobRequest, Jobs};
 use crate::systemd::manager::{JobMode, Verb};
-use crate::update::listed::Listed;
+use crate::update::listed::{LOCK, Listed};
 
 /// A unit has a timeout of its own, which ends it and gives it time to go back; this much later the manager itself must
 /// be stuck.
@@ -40,7 +40,7 @@ pub struct Options {
 /// # Errors
 /// Another run goes on, or the manager cannot be reached: nothing was begun then.
 pub fn run(context: &Context, options: &Options) -> Result<Report, Error> {
-    let _alone = Alone::take(&context.dirs, "stack-update", "update", Duration::ZERO, &context.interrupt)
+    let _alone = Alone::take(&context.dirs, LOCK, "update", Duration::ZERO, &context.interrupt)
         .map_err(StackError::from)?;
     let begin = timestamp(SystemTime::now());
     let inventory = Inventory::load(&context.dirs);
