@@ -55,6 +55,10 @@ pub fn after_update(pins: &[Pin], good: Pin, before: BTreeMap<String, Pinned>) -
     match (pins.first(), sets.first()) {
         // Killed after it was stored, the same set must not push out the one before.
         (Some(first), Some(good)) if first.record == good.record => sets.extend(pins.iter().skip(1).cloned()),
+        // Nor must one that is the same: a container was gone, and the image was the newest already.
+        (Some(first), Some(good)) if are_same(&first.images, &good.images) => {
+            sets.extend(pins.iter().skip(1).cloned());
+        }
         (Some(first), _) => sets.push(Pin { images: before, ..first.clone() }),
         (None, Some(good)) => sets.push(Pin { images: before, ..good.clone() }),
         (None, None) => {}
@@ -62,6 +66,13 @@ pub fn after_update(pins: &[Pin], good: Pin, before: BTreeMap<String, Pinned>) -
     sets.retain(|set| !set.images.is_empty());
     sets.truncate(SETS);
     sets
+}
+
+fn are_same(one: &BTreeMap<String, Pinned>, other: &BTreeMap<String, Pinned>) -> bool {
+    let ids = |set: &BTreeMap<String, Pinned>| -> Vec<(String, String)> {
+        set.iter().map(|(reference, pinned)| (reference.clone(), pinned.image.id.clone())).collect()
+    };
+    ids(one) == ids(other)
 }
 
 /// The sets to keep once somebody has gone back to `good`: what was left is none of them, or the next step back would
