@@ -134,7 +134,18 @@ impl Judge<'_> {
                 self.seen.project.as_deref().unwrap_or("(unknown)")
             ));
         }
-        self.finding(Check::StackDown, "every container running, or finished as it is meant to", &seen)
+        let mut next = format!("stackctl restart {}", self.stack);
+        if let (Some(held), false) = (&self.seen.held, seen.is_empty()) {
+            let why = format!(
+                "it is held since {}, because its data was not brought back: {}",
+                held.since, held.reason
+            );
+            seen.insert(0, why);
+            next = format!("bring the data back, then: {next}");
+        }
+        let finding =
+            self.finding(Check::StackDown, "every container running, or finished as it is meant to", &seen)?;
+        Some(finding.next(next))
     }
 
     fn not_running(&self, container: &Container) -> Option<String> {

@@ -15,7 +15,7 @@ use crate::lock::{Locked, Peek};
 use crate::names::StackName;
 use crate::podman::{Container, Inspected, Podman, PodmanError};
 use crate::process::Interrupt;
-use crate::stack::{Applied, StackError, StackState};
+use crate::stack::{Applied, Held, StackError, StackState};
 use crate::systemd::words::ActiveState;
 
 /// How long the compose provider is asked for hashes, one stack after the other, before the rest is left unknown. Each
@@ -80,6 +80,8 @@ pub struct StackSeen {
     pub flaws: Vec<Flaw>,
     /// What it was last applied with; none if it never was.
     pub applied: Result<Option<Applied>, String>,
+    /// Why it is not started, if its data must be brought back first.
+    pub held: Option<Held>,
     /// What changed of its files since.
     pub changes: Vec<String>,
     /// The config hashes that an apply would give its containers now; none if nobody was asked.
@@ -149,6 +151,7 @@ impl StackSeen {
         let state = StackState::load_if_any(dirs, stack).map_err(|error| chain(&error));
         let project = declared.entry.compose.project.clone();
         let applied_project = state.as_ref().ok().and_then(|state| Some(state.as_ref()?.project.clone()));
+        let held = state.as_ref().ok().and_then(|state| state.as_ref()?.held.clone());
         let applied = state.map(|state| state.and_then(|state| state.applied));
         let changes = applied
             .as_ref()
@@ -159,6 +162,7 @@ impl StackSeen {
             project: project.or(applied_project),
             flaws: Flaw::all_of(&declared.entry),
             applied,
+            held,
             changes,
             hashes: None,
             busy: peek.held,

@@ -15,6 +15,7 @@ use crate::process::ProcessError;
 use crate::systemd::bus::BusError;
 
 use super::preflight::Refusals;
+use super::state::Held;
 use super::verify::Problem;
 use super::volumes::Loss;
 
@@ -207,6 +208,17 @@ pub enum StackError {
         /// What would be lost.
         losses: Vec<Loss>,
     },
+    /// Its data must be brought back first.
+    #[error(
+        "stack {stack}: not started, because since {} its data is not what the version before left ({}); next: bring the data back, then: stackctl restart {stack}",
+        held.since, held.reason
+    )]
+    Held {
+        /// The stack.
+        stack: StackName,
+        /// Why.
+        held: Held,
+    },
     /// Nothing tells which project the stack is.
     #[error(
         "stack {stack} is not declared, has no saved state and no container names it: there is nothing to stop"
@@ -225,6 +237,7 @@ impl StackError {
             Self::Inventory(_) | Self::VolumesLost { .. } | Self::Unknown { .. } => Code::Configuration,
             Self::Refused { refusals, .. } => refusals.code(),
             Self::NotUp { .. } | Self::DependencyNotUp { .. } => Code::NotUp,
+            Self::Held { .. } => Code::NotRolledBack,
             Self::Fetch { source, .. } if source.printed().is_some_and(says_later) => Code::TryLater,
             Self::NotFetched { said, .. } if says_later(said) => Code::TryLater,
             Self::Up { source, .. } | Self::Fetch { source, .. } => compose_code(source),

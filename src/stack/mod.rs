@@ -32,7 +32,7 @@ pub use refusal::Refusal;
 pub use remove::remove;
 pub(crate) use repair::relink;
 pub use repair::repair;
-pub use state::{Applied, StackState, keyed};
+pub use state::{Applied, Held, StackState, keyed};
 pub(crate) use sync::put;
 pub use sync::sync;
 pub use transaction::Transaction;

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use super::context::Context;
 use super::error::StackError;
-use super::{preflight, verify};
+use super::state::StackState;
+use super::{preflight, transaction, verify};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::inventory::{Inventory, VerifyMode};
@@ -17,6 +18,15 @@ use crate::systemd::words::ActiveState;
 
 /// What a restart may take beyond the bounds of its steps. The unit has a timeout of its own, which ends it earlier.
 const MARGIN: Duration = Duration::from_secs(15 * 60);
+
+/// Whoever restarts a stack that is held has brought its data back.
+fn release(context: &Context, stack: &StackName) -> Result<(), Error> {
+    if StackState::refuse_held(&context.dirs, stack).is_ok() {
+        return Ok(());
+    }
+    let _locked = transaction::lock(context, stack, "restart")?;
+    StackState::release(&context.dirs, stack)
+}
 
 /// Restarts a stack's unit and waits until the stack is up, or is not.
 ///
@@ -32,6 +42,7 @@ pub fn restart(context: &Context, stack: &StackName) -> Result<Code, Error> {
         + entry.verify.timeout.duration()
         + MARGIN;
     let mut manager = context.manager().map_err(StackError::from)?;
+    release(context, stack)?;
     // What is refused anyway must not leave a failed unit over containers that run well.
     let seen = manager.observe_one(&unit, Detail::Unit).map_err(StackError::from)?;
     if seen.active_state == ActiveState::Active {

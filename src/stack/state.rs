@@ -7,11 +7,13 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::StackError;
 use super::preflight::Prepared;
 use crate::compose::EnvFiles;
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{Document, ReadError, read_bounded};
+use crate::error::Error;
 use crate::inventory::{Declared, ProviderKind};
 use crate::names::StackName;
 use crate::podman::Container;
@@ -37,6 +39,19 @@ pub struct StackState {
     /// The digests that failed, by the reference that offered them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantine: BTreeMap<String, Quarantined>,
+    /// Why the stack is not started until somebody has looked at its data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+}
+
+/// A command of `update.on_rollback` failed: the old version would start on data that was not brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// Since when.
+    pub since: String,
+    /// What failed.
+    pub reason: String,
 }
 
 /// What an apply was made from.
@@ -172,7 +187,31 @@ impl StackState {
             applied: None,
             pins: Vec::new(),
             quarantine: BTreeMap::new(),
+            held: None,
         }
+    }
+
+    /// Refuses what would start a stack that is held.
+    ///
+    /// # Errors
+    /// It is held, or its state cannot be read.
+    pub fn refuse_held(dirs: &Dirs, stack: &StackName) -> Result<(), StackError> {
+        match Self::load_if_any(dirs, stack)?.and_then(|state| state.held) {
+            Some(held) => Err(StackError::Held { stack: stack.clone(), held }),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets a stack start again.
+    ///
+    /// # Errors
+    /// Its state cannot be read or written.
+    pub fn release(dirs: &Dirs, stack: &StackName) -> Result<(), Error> {
+        let state = Self::load_if_any(dirs, stack).map_err(StackError::from)?;
+        if let Some(state) = state.filter(|state| state.held.is_some()) {
+            Self { held: None, ..state }.store(&Self::path(dirs, stack))?;
+        }
+        Ok(())
     }
 
     /// Where the state of `stack` is.

@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn what_is_down_beforehand_is_noticed() {
         let expected = ["web", "job", "sick", "gone", "made", "young"]
-            .map(|name| (name.to_owned(), Expected { replicas: 1, image: None }));
+            .map(|name| (name.to_owned(), Expected { replicas: 1, ..Expected::default() }));
         let observed = [
             seen("web", &json!({"Status": "running"})),
             seen("job", &json!({"Status": "exited", "ExitCode": 0})),

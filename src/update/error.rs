@@ -109,7 +109,7 @@ pub enum UpdateError {
         needed: u64,
     },
     /// A command of the operator failed.
-    #[error("stack {stack}: a command of \"update.{key}\" failed{}", if *key == "on_rollback" { ", so the services whose images changed stay stopped until the stack is started again" } else { "" })]
+    #[error("stack {stack}: a command of \"update.{key}\" failed{}", if *key == "on_rollback" { ", so the services whose images changed stay stopped until their data was brought back" } else { "" })]
     Hook {
         /// The stack.
         stack: StackName,
@@ -172,9 +172,7 @@ pub enum UpdateError {
         why: String,
     },
     /// It was not undone.
-    #[error(
-        "stack {stack}: update failed and what runs is not verified: {why}; {left}; next: stackctl verify {stack}"
-    )]
+    #[error("stack {stack}: update failed and what runs is not verified: {why}; {left}; next: {next}")]
     NotRolledBack {
         /// The stack.
         stack: StackName,
@@ -182,6 +180,8 @@ pub enum UpdateError {
         why: String,
         /// Why it was not undone, and what is left.
         left: String,
+        /// What to do.
+        next: String,
     },
     /// It failed while tags were moved, and was put back before a container was started.
     #[error("stack {stack}: update failed before a container was started, and was put back: {why}")]

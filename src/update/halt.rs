@@ -2,14 +2,17 @@
 //! writes to what they bring back; the rest runs, so that a database can be asked.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use super::hooks::Hook;
 use super::machine::Seen;
 use super::run::Run;
 use crate::compose::{Model, Overlay};
+use crate::document::Document;
 use crate::error::{Error, chain};
-use crate::stack::StackError;
+use crate::records::timestamp;
 use crate::stack::verify::{Observed, ended_badly, observe};
+use crate::stack::{Held, StackError, StackState};
 
 impl Run<'_> {
     pub(super) fn on_rollback(&mut self) -> Result<Seen, Error> {
@@ -17,8 +20,19 @@ impl Run<'_> {
             return Ok(Seen::Nothing);
         }
         self.halt()?;
-        self.run_hooks(Hook::OnRollback)?;
+        if let Err(error) = self.run_hooks(Hook::OnRollback) {
+            self.hold_back(&error)?;
+            return Err(error);
+        }
         Ok(Seen::Done)
+    }
+
+    /// Neither a boot nor a start that nobody thought about starts the old version on data that was not brought back.
+    fn hold_back(&mut self, error: &Error) -> Result<(), Error> {
+        let mut state = self.state()?;
+        state.held = Some(Held { since: timestamp(SystemTime::now()), reason: chain(error) });
+        self.is_held = true;
+        Ok(state.store(&StackState::path(&self.context.dirs, &self.stack))?)
     }
 
     fn halt(&mut self) -> Result<(), Error> {

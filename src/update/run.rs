@@ -55,6 +55,8 @@ pub struct Run<'a> {
     pub(super) was_stopped: bool,
     /// Whether this is the rest of what a killed program had begun.
     pub(super) is_resumed: bool,
+    /// Whether the stack is not to start before somebody has brought its data back.
+    pub(super) is_held: bool,
     /// The services that were not up before anything was changed.
     pub(super) not_up_before: BTreeSet<String>,
     /// What was left alone because it is quarantined.
@@ -95,6 +97,7 @@ impl<'a> Run<'a> {
             restored,
             holds: true,
             is_resumed: true,
+            is_held: false,
             not_up_before: update.not_up_before.clone(),
             prepared: Some(prepared),
             update,
@@ -120,6 +123,7 @@ impl<'a> Run<'a> {
             was_failed: false,
             was_stopped: false,
             is_resumed: false,
+            is_held: false,
             not_up_before: BTreeSet::new(),
             quarantined: Vec::new(),
             interrupt: context.interrupt.clone(),
@@ -322,7 +326,12 @@ impl<'a> Run<'a> {
                     || "it was not undone, because \"update.rollback\" is false".to_owned(),
                     |error| format!("the rollback failed: {}", chain(&error)),
                 );
-                Err(UpdateError::NotRolledBack { stack, why, left }.into())
+                let next = if self.is_held {
+                    format!("bring the data back, then: stackctl restart {stack}")
+                } else {
+                    format!("stackctl verify {stack}")
+                };
+                Err(UpdateError::NotRolledBack { stack, why, left, next }.into())
             }
         }
     }

@@ -12,11 +12,11 @@ use super::registry::{self, Registry};
 use super::run::{Goal, Run};
 use super::settle::open_since;
 use crate::error::{Error, chain};
-use crate::stack::StackError;
 use crate::stack::apply::{Before, bring_up, gate, remember};
 use crate::stack::preflight::{Prepared, preflight};
 use crate::stack::verify::observe;
 use crate::stack::volumes::at_risk;
+use crate::stack::{StackError, StackState};
 
 /// Why a stack whose unit is inactive is skipped.
 const STOPPED: &str = "the operator has stopped it";
@@ -58,6 +58,9 @@ impl Run<'_> {
                 }
                 (Goal::Set(_), None) => {}
             }
+        }
+        if matches!(self.goal, Goal::Newest) {
+            StackState::refuse_held(&self.context.dirs, &self.stack)?;
         }
         self.newest = self.recall()?;
         if self.newest.is_none() {

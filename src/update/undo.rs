@@ -108,7 +108,7 @@ impl Run<'_> {
         Ok(Seen::Done)
     }
 
-    fn state(&self) -> Result<StackState, Error> {
+    pub(super) fn state(&self) -> Result<StackState, Error> {
         let prepared = self.prepared()?;
         let state = StackState::load_if_any(&self.context.dirs, &self.stack).map_err(StackError::from)?;
         Ok(state.unwrap_or_else(|| StackState::new(&prepared.project, prepared.compose.kind())))

@@ -52,16 +52,47 @@ entry '.update.before = [] | .update.on_rollback = [["sh", "-c", "echo no dump t
 image app:1 v3 health=bad >/dev/null
 assert_exit 82 user stackctl update app
 assert_contains "$OUT" 'no dump to restore'
-assert_contains "$OUT" 'stay stopped'
-container_is "$web" exited || fail 'what cannot work with the data was started'
+assert_contains "$OUT" 'next: bring the data back, then: stackctl restart app'
+held() { container_is "$web" exited || fail 'what cannot work with the data was started'; }
+held
+step 'until the data is back nothing starts it'
+assert_exit 1 userctl restart app.service
+assert_eq "$(property app.service ExecMainStatus)" 82
+held
+assert_exit 82 user stackctl update app
+assert_contains "$OUT" 'next: bring the data back, then: stackctl restart app'
+userctl reset-failed app.service
+assert_exit 1 userctl start app.service
+held
+assert_exit 0 user stackctl restart app
+assert_eq "$(marker_of app)" v1
+
+step 'so it is where the command was cut short'
+image app:1 v31 health=bad >/dev/null
+assert_exit 137 user env STACKWARDEN_KILL_AT=on-rollback stackctl update app
+assert_exit 82 user stackctl apply app
+held
+assert_exit 79 user stack-audit
+assert_contains "$OUT" 'bring the data back'
 assert_exit 0 user stackctl restart app
 assert_eq "$(marker_of app)" v1
 entry '.update.on_rollback = []'
 image app:1 v4 health=ok >/dev/null
+
+step 'an update that only makes a container anew costs no way back'
+assert_exit 0 user stackctl update app
+state=.local/state/stackwarden/stacks/app.json
+pins() { user jq --compact-output '[.pins[].images[].image.id]' "$state"; }
+kept=$(pins)
+assert_json "$kept" 'length == 2 and .[0] != .[1]'
+user podman rm --force --time 0 "$web" >/dev/null
+assert_exit 0 user stackctl update app
+container_is "$web" running
+assert_eq "$(pins)" "$kept" 'the pinned sets'
+image app:1 v5 health=ok >/dev/null
 before=$(started_at "$web")$(tag_id "$REGISTRY/app:1")
 
 step 'damaged state and record files'
-state=.local/state/stackwarden/stacks/app.json
 user cp "$state" kept.json
 damaged() { # CONTENT TEXT
     put "$state" <<<"$1"
@@ -92,9 +123,9 @@ refused 76 'there is no room for it'
 leave 100
 refused 76 'MiB are free'
 user rm "$STORAGE/filler"
-image app:1 v4 health=ok >/dev/null
+image app:1 v6 health=ok >/dev/null
 
 step 'then it goes on'
 assert_exit 0 user stackctl update app
-assert_eq "$(marker_of app)" v4
+assert_eq "$(marker_of app)" v6
 assert_settled app
