@@ -294,6 +294,23 @@ impl Podman {
         Ok(self.command(timeout).arg("rm").args(ids).run(|_| {})?)
     }
 
+    /// Removes the networks of a project that nothing uses.
+    ///
+    /// # Errors
+    /// podman fails, or something uses one of them.
+    pub fn remove_networks(&self, project: &str) -> Result<(), PodmanError> {
+        let filter = format!("label={PROJECT_LABEL}={project}");
+        let listed = self
+            .command(ANSWER_TIMEOUT)
+            .args(["network", "ls", "--quiet", "--filter", &filter])
+            .capture_text()?;
+        let networks: Vec<&str> = listed.split_whitespace().collect();
+        if networks.is_empty() {
+            return Ok(());
+        }
+        Ok(self.command(ANSWER_TIMEOUT).args(["network", "rm"]).args(&networks).run(|_| {})?)
+    }
+
     /// Starts containers again.
     ///
     /// # Errors

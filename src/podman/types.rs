@@ -121,6 +121,12 @@ impl Container {
         self.service().is_some() && self.label(ONE_OFF_LABEL) != Some("True")
     }
 
+    /// Whether podman was killed while it started it: its process may run, and podman does not know.
+    #[must_use]
+    pub fn is_half_started(&self) -> bool {
+        self.state == "initialized"
+    }
+
     /// Whether its health check has not said its word yet, in the words of `podman ps`.
     #[must_use]
     pub fn is_starting(&self) -> bool {

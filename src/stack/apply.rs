@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::clean::clean;
 use super::context::Context;
-use super::detach::detach;
+use super::detach::{detach, join_networks};
 use super::error::StackError;
 use super::preflight::{Prepared, preflight};
 use super::pull::pull_missing;
@@ -62,6 +62,7 @@ fn apply_whole(context: &Context, stack: &StackName) -> Result<(), Error> {
                 (preflight(context, stack)?, format!("; before that, {settled}"))
             }
         };
+        StackState::refuse_held(&context.dirs, stack)?;
         Ok(apply_prepared(context, transaction, &prepared)? + &settled)
     })
 }
@@ -109,6 +110,9 @@ pub(crate) fn bring_up<'a>(
     enter(transaction, "apply")?;
     progress.show("compose up");
     let containers = up(prepared, before, &overlay, &images, progress)?;
+    for done in join_networks(prepared, &containers)? {
+        transaction.note(&done);
+    }
     failpoint::after("apply");
     Ok(containers)
 }
@@ -126,6 +130,7 @@ pub(crate) fn remember(
     let stack = transaction.stack();
     let mut state = state_of(prepared, saved(context, stack)?);
     state.applied = Some(Applied::of(prepared, containers, &transaction.id()));
+    state.held = None;
     state.store(&StackState::path(&context.dirs, stack)).map_err(|source| {
         let containers = containers.iter().map(Container::name).collect::<Vec<_>>().join(", ");
         StackError::UpUnwritten { stack: stack.clone(), containers, source }.into()

@@ -68,6 +68,33 @@ pub fn detach(
         .collect())
 }
 
+/// Starts again what shares the network of a container that was started after it: a container joins that network when it
+/// starts, and has none any more. Says what it did.
+///
+/// # Errors
+/// podman fails.
+pub fn join_networks(prepared: &Prepared, containers: &[Container]) -> Result<Vec<String>, StackError> {
+    let is_of = |one: &Container, service: &str| one.is_of_a_service() && one.service() == Some(service);
+    let mut alone: Vec<&Container> = Vec::new();
+    for (service, with) in prepared.model.sharing() {
+        let begun = containers.iter().filter(|one| is_of(one, with)).map(|one| one.started_at).max();
+        let before = |one: &&Container| begun.is_some_and(|begun| one.started_at < begun);
+        alone.extend(containers.iter().filter(|one| is_of(one, service) && one.is_running()).filter(before));
+    }
+    if alone.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<&str> = alone.iter().map(|one| one.id.as_str()).collect();
+    prepared.podman.restart(&ids, prepared.entry.startup_timeout.duration())?;
+    let said = |one: &&Container| {
+        format!(
+            "started {} again: it shares the network of a container that was started after it",
+            one.name()
+        )
+    };
+    Ok(alone.iter().map(said).collect())
+}
+
 /// The services with whose network others run, and whose containers compose will replace, as it decides that itself:
 /// by config hash and image.
 fn changed<'a>(
@@ -81,10 +108,12 @@ fn changed<'a>(
         .filter(|service| {
             let image = prepared.model.services.get(*service).and_then(|service| service.image.as_deref());
             let image = image.and_then(|reference| images.get(reference));
-            containers(prepared, service).any(|container| {
-                container.config_hash() != hashes.0.get(*service).map(String::as_str)
-                    || image.is_some_and(|id| !same_image(id, &container.image_id))
-            })
+            // One that is not there has another name now, perhaps, and goes under the old one.
+            containers(prepared, service).next().is_none()
+                || containers(prepared, service).any(|container| {
+                    container.config_hash() != hashes.0.get(*service).map(String::as_str)
+                        || image.is_some_and(|id| !same_image(id, &container.image_id))
+                })
         })
         .collect()
 }

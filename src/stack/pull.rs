@@ -71,6 +71,14 @@ pub fn pull_missing(
         fetched.done.push(format!("{done} {image} for {service}"));
         fetched.ids.insert(image, here.id);
     }
+    if !fetched.done.is_empty() {
+        // That may have taken long enough for a tag to move.
+        let references: Vec<&str> = fetched.ids.keys().map(String::as_str).collect();
+        let now = prepared.podman.images(&references)?;
+        let now: Vec<_> =
+            now.into_iter().filter_map(|(name, image)| Some((name.to_owned(), image?.id))).collect();
+        fetched.ids.extend(now);
+    }
     Ok(fetched)
 }
 

@@ -191,11 +191,16 @@ pub fn down(context: &Context, stack: &StackName) -> Result<(), Error> {
         own.left_alone().iter().for_each(|left| warn(left));
         unpause(podman, &own.containers)?;
         for (project, ids) in by_project(&own.containers) {
-            if !own.shared.contains(project) {
-                on_project(context, podman, stack, project, "down")?;
+            if !own.shared.contains(project)
+                && let Err(error) = on_project(context, podman, stack, project, "down")
+            {
+                warn(&format!("podman takes it down, because compose does not: {}", chain(&error)));
             }
             // What compose does not count as its own: another provider has made it, or nothing declares its files.
             remove_left(podman, ids)?;
+            if !own.shared.contains(project) {
+                podman.remove_networks(project)?;
+            }
         }
         Ok(format!("taken down, {}; volumes are kept", counted(own.containers.len())))
     })
@@ -255,7 +260,8 @@ fn live<'a>(podman: &Podman, containers: &'a [Container]) -> Result<Vec<&'a Cont
     let ids: Vec<&str> =
         containers.iter().filter(|one| !one.is_running()).map(|one| one.id.as_str()).collect();
     let again = not_at_rest(podman, &ids)?;
-    Ok(containers.iter().filter(|one| one.is_running() || again.contains(&one.id)).collect())
+    let lives = |one: &&Container| one.is_running() || one.is_half_started() || again.contains(&one.id);
+    Ok(containers.iter().filter(lives).collect())
 }
 
 /// The ids of those that run, or that podman starts again.

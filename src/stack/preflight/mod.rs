@@ -165,6 +165,11 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
         }
         read = answers.read.and_then(|read| findings.take(read));
     }
+    // A name that podman does not take; that it does not answer at all is told already.
+    let images = read
+        .as_mut()
+        .map_or(Ok(BTreeMap::new()), |read| std::mem::replace(&mut read.images, Ok(BTreeMap::new())));
+    let images = if here.is_some() { findings.take(images).unwrap_or_default() } else { BTreeMap::new() };
     if let (Some(Read { model, .. }), Some(podman)) = (&read, &podman) {
         model::check(model, &entry.compose.directory, podman, &mut findings);
     }
@@ -188,7 +193,7 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
             compose: read.compose,
             model: read.model,
             containers: here.containers,
-            images: here.images.into_iter().chain(read.images).collect(),
+            images: here.images.into_iter().chain(images).collect(),
             hashes: read.hashes,
             warnings: findings.warnings,
         }),

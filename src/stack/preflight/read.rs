@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::compose::{Compose, ComposeError, Model};
 use crate::inventory::ProviderKind;
-use crate::podman::{Image, Podman};
+use crate::podman::{Image, Podman, PodmanError};
 use crate::process::joined;
 use crate::stack::Context;
 use crate::stack::detach::Hashes;
@@ -18,7 +18,7 @@ pub(super) struct Read {
     pub model: Model,
     /// The images that the files name, by the reference, and none for one that is not here. podman-compose takes so long
     /// to read that [`super::here::Here`] has asked for them before.
-    pub images: BTreeMap<String, Option<Image>>,
+    pub images: Result<BTreeMap<String, Option<Image>>, PodmanError>,
     /// The services' config hashes, where they are needed.
     pub hashes: Option<Hashes>,
 }
@@ -32,7 +32,7 @@ impl Read {
             let hashes = scope.spawn(|| Hashes::ask_if_needed(&context.dirs, &compose, &model));
             let images = match compose.kind() {
                 ProviderKind::DockerCompose => images(podman, &model),
-                ProviderKind::PodmanCompose => BTreeMap::new(),
+                ProviderKind::PodmanCompose => Ok(BTreeMap::new()),
             };
             (joined(hashes), images)
         });
@@ -40,9 +40,7 @@ impl Read {
     }
 }
 
-/// That podman does not answer is told when an answer is needed.
-fn images(podman: &Podman, model: &Model) -> BTreeMap<String, Option<Image>> {
+fn images(podman: &Podman, model: &Model) -> Result<BTreeMap<String, Option<Image>>, PodmanError> {
     let references: Vec<&str> = model.services.values().filter_map(|one| one.image.as_deref()).collect();
-    let images = podman.images(&references).unwrap_or_default();
-    images.into_iter().map(|(name, image)| (name.to_owned(), image)).collect()
+    Ok(podman.images(&references)?.into_iter().map(|(name, image)| (name.to_owned(), image)).collect())
 }

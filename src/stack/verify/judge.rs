@@ -20,6 +20,8 @@ pub struct Expected {
     pub replicas: usize,
     /// The image's reference and its id, if the image is here; none for a service without one.
     pub image: Option<(String, String)>,
+    /// Whether others wait for it to be healthy, so that it is not meant to end.
+    pub awaited: bool,
 }
 
 /// One container of a service.
@@ -167,7 +169,7 @@ fn judge_one(one: &Observed, wanted: &Expected, stable_for: Duration, now: Syste
     let state = &container.state;
     match state.status.as_str() {
         "running" => running(one, stable_for, now),
-        "exited" | "stopped" => exited(container),
+        "exited" | "stopped" => exited(container, wanted.awaited),
         "created" | "configured" | "initialized" => {
             let mut why = "was created and not started".to_owned();
             if !state.error.is_empty() {
@@ -223,7 +225,7 @@ pub fn never_checked(container: &Inspected, now: SystemTime) -> bool {
 /// Why a container that has ended should not have.
 #[must_use]
 pub fn ended_badly(container: &Inspected) -> Option<String> {
-    match exited(container) {
+    match exited(container, false) {
         One::Never(why) | One::NotYet(why) => Some(why),
         One::Good | One::Due(..) | One::Starting(_) => None,
     }
@@ -238,7 +240,7 @@ fn unstable(container: &Inspected, stable_for: Duration) -> String {
 }
 
 /// A container that ended. One that is meant to finish has no restart policy and ends with 0.
-fn exited(container: &Inspected) -> One {
+fn exited(container: &Inspected, awaited: bool) -> One {
     let state = &container.state;
     let policy = container.host_config.restart_policy.name.as_str();
     let mut why = format!("ended with exit code {}", state.exit_code);
@@ -246,6 +248,7 @@ fn exited(container: &Inspected) -> One {
         why.push_str(" (out of memory)");
     }
     match (policy, state.exit_code) {
+        (_, 0) if awaited => One::NotYet(format!("{why}, and others wait for it to be healthy")),
         ("" | "no" | "on-failure", 0) => One::Good,
         ("" | "no", _) => One::Never(why),
         _ => {
@@ -304,7 +307,8 @@ mod tests {
 
     fn verdict(observed: &[Observed]) -> Verdict {
         let image = Some(("app:1".to_owned(), "new".to_owned()));
-        let expected = BTreeMap::from([("web".to_owned(), Expected { replicas: 1, image })]);
+        let expected =
+            BTreeMap::from([("web".to_owned(), Expected { replicas: 1, image, ..Expected::default() })]);
         judge(&expected, observed, Duration::from_secs(5), parse_time(NOW).unwrap())
     }
 

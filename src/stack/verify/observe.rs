@@ -28,7 +28,9 @@ pub fn expected(podman: &Podman, model: &Model) -> Result<BTreeMap<String, Expec
         .iter()
         .map(|(name, service)| {
             let replicas = usize::try_from(service.replicas).unwrap_or(usize::MAX);
-            (name.clone(), Expected { replicas, image: service.image.as_ref().and_then(of) })
+            let image = service.image.as_ref().and_then(of);
+            let awaited = model.awaited_healthy().any(|awaited| awaited == name);
+            (name.clone(), Expected { replicas, image, awaited })
         })
         .collect())
 }

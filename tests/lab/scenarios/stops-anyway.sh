@@ -82,10 +82,29 @@ assert_eq "$(started_at "$shared")" "$before" 'StartedAt of the other stack'
 container_is "$shared" running
 assert_exit 0 user stackctl remove --down new
 
+step 'one whose start was cut short is stopped, and starts again'
+assert_exit 0 user stackctl add half --compose one/compose.yml --project half --verify off
+userctl start half.service
+half=$(container_of half it)
+for next in 'stackctl stop half' 'systemctl --user start half.service'; do
+    userctl stop half.service
+    user podman init "$half" >/dev/null
+    container_is "$half" initialized
+    # shellcheck disable=SC2086
+    assert_exit 0 user $next
+done
+container_is "$half" running
+userctl stop half.service
+user podman init "$half" >/dev/null
+assert_exit 0 user stackctl stop half
+if container_is "$half" initialized; then fail 'it was left as it is'; fi
+assert_exit 0 user stackctl remove --down half
+
 step 'what another provider has made goes too'
 assert_exit 0 user stackctl add both --compose one/compose.yml --project both --verify off
 userctl start both.service
 host_config '"provider": {"kind": "podman-compose"}'
 assert_exit 0 user stackctl remove --down both
 assert_eq "$(project_containers both)" '' 'the containers of the project'
+assert_eq "$(user podman network ls --quiet --filter label=com.docker.compose.project=both)" '' 'its networks'
 pin_provider
