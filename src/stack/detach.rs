@@ -77,7 +77,8 @@ pub fn join_networks(prepared: &Prepared, containers: &[Container]) -> Result<Ve
     let is_of = |one: &Container, service: &str| one.is_of_a_service() && one.service() == Some(service);
     let mut alone: Vec<&Container> = Vec::new();
     for (service, with) in prepared.model.sharing() {
-        let begun = containers.iter().filter(|one| is_of(one, with)).map(|one| one.started_at).max();
+        // Of several, nobody tells which it is: the first, so that nothing is started again for ever.
+        let begun = containers.iter().filter(|one| is_of(one, with)).map(|one| one.started_at).min();
         let before = |one: &&Container| begun.is_some_and(|begun| one.started_at < begun);
         alone.extend(containers.iter().filter(|one| is_of(one, service) && one.is_running()).filter(before));
     }

@@ -198,8 +198,10 @@ pub fn down(context: &Context, stack: &StackName) -> Result<(), Error> {
             }
             // What compose does not count as its own: another provider has made it, or nothing declares its files.
             remove_left(podman, ids)?;
-            if !own.shared.contains(project) {
-                podman.remove_networks(project)?;
+            if !own.shared.contains(project)
+                && let Err(error) = podman.remove_networks(project)
+            {
+                warn(&format!("its networks are left: {}; next: podman network prune", chain(&error)));
             }
         }
         Ok(format!("taken down, {}; volumes are kept", counted(own.containers.len())))

@@ -55,6 +55,8 @@ pub struct Run<'a> {
     pub(super) was_stopped: bool,
     /// Whether this is the rest of what a killed program had begun.
     pub(super) is_resumed: bool,
+    /// The step in which the program before was killed, if one was.
+    pub(super) killed_in: Option<Step>,
     /// Whether the stack is not to start before somebody has brought its data back.
     pub(super) is_held: bool,
     /// The services that were not up before anything was changed.
@@ -123,6 +125,7 @@ impl<'a> Run<'a> {
             was_failed: false,
             was_stopped: false,
             is_resumed: false,
+            killed_in: None,
             is_held: false,
             not_up_before: BTreeSet::new(),
             quarantined: Vec::new(),
@@ -148,7 +151,8 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// As [`Run::begin_steps`].
-    pub fn go_on_from(self, step: Step) -> Result<(), Error> {
+    pub fn go_on_from(mut self, step: Step) -> Result<(), Error> {
+        self.killed_in = Some(step);
         let known = self.known();
         self.drive(next(step, Seen::Killed, known))
     }
@@ -282,9 +286,7 @@ impl<'a> Run<'a> {
         let stack = self.stack.clone();
         let cause = self.cause.take();
         let code = cause.as_ref().map_or(Code::TryLater, Error::code);
-        let mut why = cause
-            .as_ref()
-            .map_or_else(|| "the program that did it was killed".to_owned(), |error| chain(error));
+        let mut why = cause.as_ref().map_or_else(|| self.recorded_cause(), |error| chain(error));
         let verb = if self.is_by_hand() { "rolled back" } else { "updated" };
         match end {
             End::Updated => {

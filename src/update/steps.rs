@@ -59,9 +59,7 @@ impl Run<'_> {
                 (Goal::Set(_), None) => {}
             }
         }
-        if matches!(self.goal, Goal::Newest) {
-            StackState::refuse_held(&self.context.dirs, &self.stack)?;
-        }
+        StackState::refuse_held(&self.context.dirs, &self.stack)?;
         self.newest = self.recall()?;
         if self.newest.is_none() {
             self.prepare()?;

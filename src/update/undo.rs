@@ -132,10 +132,18 @@ impl Run<'_> {
 
     /// Why it is undone, in a line.
     fn cause_text(&self) -> String {
-        match self.cause() {
-            Some(error) => chain(error),
-            None => format!("it was found killed in the step {}", Step::Verify),
-        }
+        self.cause().map_or_else(|| self.recorded_cause(), |error| chain(error))
+    }
+
+    /// The same where the program that knew was killed: what it had left in the quarantine, or when that was.
+    pub(super) fn recorded_cause(&self) -> String {
+        let state = StackState::load_if_any(&self.context.dirs, &self.stack).ok().flatten();
+        let began = &self.transaction.record().started;
+        let known = state.into_iter().flat_map(|state| state.quarantine).find_map(|(reference, bad)| {
+            (self.update.blamed.contains(&reference) && bad.at >= *began).then_some(bad.reason)
+        });
+        let step = self.killed_in.map_or("its beginning", Step::name);
+        known.unwrap_or_else(|| format!("the program that did it was killed in the step {step}"))
     }
 }
 
