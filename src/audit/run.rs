@@ -102,7 +102,7 @@ pub fn audit(dirs: &Dirs, options: &Options) -> Result<Audit, LockError> {
     let host = Host::load_or_default(dirs).unwrap_or_default();
     let mut manager = Manager::connect(dirs, host.bus_deadline.duration());
     let trigger = match (&options.trigger, &manager) {
-        _ if Seen::asked_again(Seen::load_last(dirs).as_ref()) => Trigger::Path,
+        _ if is_of_a_unit() && Seen::asked_again(Seen::load_last(dirs).as_ref()) => Trigger::Path,
         (Trigger::Manual, _) | (_, Err(_)) => options.trigger,
         (seemingly, Ok(manager)) => triggered(manager, *seemingly),
     };
@@ -159,6 +159,12 @@ impl Audit {
         }
         self.known.as_ref().map_or(Ok(()), |known| known.leave(dirs))
     }
+}
+
+/// Whether systemd has started this very process (`$SYSTEMD_EXEC_PID`, systemd.exec(5), since 248): what the settle unit
+/// has asked for is not what a person asks for meanwhile.
+fn is_of_a_unit() -> bool {
+    std::env::var("SYSTEMD_EXEC_PID").is_ok_and(|pid| pid == std::process::id().to_string())
 }
 
 /// Waits for another audit to end: two at once would repair each other's work, and the older could have the last word.
