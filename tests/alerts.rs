@@ -211,7 +211,7 @@ fn what_the_command_does_not_take_is_kept_until_it_does() {
     host.script("hang", "trap '' HUP; sleep 1000");
     host.script("flood", "exec yes");
     let cases = [
-        ("fail", 76, "no route to host (`"),
+        ("fail", 76, "no route to host (`fail` failed with exit status 3)"),
         ("hang", 76, "did not end within 1s"),
         ("flood", 76, "flood"),
         ("none", 78, "is not there, or may not be run"),

@@ -71,7 +71,7 @@ not_taken() { # COMMAND CODE REASON
 configure fail
 user sh -c "mkdir '${drop_in%/*}'; printf '[Service]\nEnvironment=X=1\n' >'$drop_in'"
 wait_until 20 unit_is "$alerter" failed
-not_taken fail 76 'no route to host ('
+not_taken fail 76 "no route to host (\`fail\` failed with exit status 3)"
 not_taken hang 76 'did not end within 2s'
 not_taken flood 76 'printed more than'
 not_taken missing 78 'is not there, or may not be run'

@@ -67,6 +67,7 @@ wait_until 20 applies
 assert_exit 0 userctl stop one.service
 stopped
 assert_unit one.service inactive
+assert_contains "$(journal -u one.service)" 'this program was asked to end'
 assert_contains "$(journal -u one.service)" 'its unit was asked to stop or to restart meanwhile'
 userctl start one.service
 runs

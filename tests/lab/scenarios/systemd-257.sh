@@ -16,7 +16,7 @@ root mkdir -p "$LAB_REPO"
 for name in "${names[@]}"; do
     step "$name"
     program=$(sed -n "s|^$name ||p" <<<"$built")
-    assert_exit 0 root env --chdir="$LAB_REPO" STACKWARDEN_TREES="${STACKWARDEN_TREES:-300}" "$program"
+    assert_exit 0 root env --chdir="$LAB_REPO" STACKWARDEN_TREES="${STACKWARDEN_TREES:-1000}" "$program"
     grep 'test result' <<<"$OUT"
     assert_match "$OUT" 'test result: ok\. [1-9][0-9]* passed; 0 failed; 0 ignored' "$name"
 done

@@ -52,6 +52,7 @@ entry '.update.before = [] | .update.on_rollback = [["sh", "-c", "echo no dump t
 image app:1 v3 health=bad >/dev/null
 assert_exit 82 user stackctl update app
 assert_contains "$OUT" 'no dump to restore'
+assert_contains "$OUT" 'stay stopped'
 assert_contains "$OUT" 'next: bring the data back, then: stackctl restart app'
 held() { container_is "$web" exited || fail 'what cannot work with the data was started'; }
 held
