@@ -114,8 +114,7 @@ impl Alone {
     /// Whether somebody holds the lock of `what`.
     #[must_use]
     pub fn is_held(dirs: &Dirs, what: &str) -> bool {
-        let file = open(&dirs.run().join("locks").join(format!("@{what}.lock")));
-        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+        is_locked(&dirs.run().join("locks").join(format!("@{what}.lock")))
     }
 }
 
@@ -175,9 +174,7 @@ impl Locked {
         let path = path(dirs, stack);
         let Ok(metadata) = fs::symlink_metadata(&path) else { return Peek { written: None, held: false } };
         // The holder writes its name; one that was killed leaves it, and only then the lock itself must be tried.
-        let held = metadata.len() > 0
-            && open(&path)
-                .is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)));
+        let held = metadata.len() > 0 && is_locked(&path);
         Peek { written: metadata.modified().ok(), held }
     }
 
@@ -186,6 +183,10 @@ impl Locked {
     pub fn stack(&self) -> &StackName {
         &self.stack
     }
+}
+
+fn is_locked(path: &Path) -> bool {
+    open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 fn path(dirs: &Dirs, stack: &StackName) -> PathBuf {

@@ -316,6 +316,9 @@ impl Podman {
     /// # Errors
     /// podman fails, or they do not stop and start in time.
     pub fn restart(&self, ids: &[&str], timeout: Duration) -> Result<(), PodmanError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         Ok(self.command(timeout).arg("restart").args(ids).run(|_| {})?)
     }
 

@@ -25,11 +25,9 @@ pub fn clean(context: &Context, prepared: &Prepared, overlay: &Overlay) -> Resul
     let mut done = orphaned_timers(context, prepared);
     done.extend(name_anew(prepared));
     let half: Vec<&Container> = of_services(prepared).filter(|one| one.is_half_started()).collect();
-    if !half.is_empty() {
-        let ids: Vec<&str> = half.iter().map(|one| one.id.as_str()).collect();
-        prepared.podman.stop(&ids, prepared.entry.startup_timeout.duration())?;
-        done.extend(half.iter().map(|one| format!("stopped {}: its start was cut short", one.name())));
-    }
+    let ids: Vec<&str> = half.iter().map(|one| one.id.as_str()).collect();
+    prepared.podman.stop(&ids, prepared.entry.startup_timeout.duration())?;
+    done.extend(half.iter().map(|one| format!("stopped {}: its start was cut short", one.name())));
     let own: Vec<&Container> = of_services(prepared)
         .filter(|container| container.is_running())
         // The words of `podman ps`: only what is not healthy is worth a closer look.
@@ -64,9 +62,7 @@ pub fn clean(context: &Context, prepared: &Prepared, overlay: &Overlay) -> Resul
             let (shared, alone): (BTreeMap<_, _>, BTreeMap<_, _>) =
                 services.into_iter().partition(|(service, _)| is_shared(service));
             let ids: Vec<&str> = shared.into_values().flatten().collect();
-            if !ids.is_empty() {
-                prepared.podman.restart(&ids, timeout)?;
-            }
+            prepared.podman.restart(&ids, timeout)?;
             if !alone.is_empty() {
                 // Anonymous volumes go over to the new container.
                 let options = ["up", "--detach", "--no-deps", "--force-recreate"];

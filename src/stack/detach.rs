@@ -82,9 +82,6 @@ pub fn join_networks(prepared: &Prepared, containers: &[Container]) -> Result<Ve
         let before = |one: &&Container| begun.is_some_and(|begun| one.started_at < begun);
         alone.extend(containers.iter().filter(|one| is_of(one, service) && one.is_running()).filter(before));
     }
-    if alone.is_empty() {
-        return Ok(Vec::new());
-    }
     let ids: Vec<&str> = alone.iter().map(|one| one.id.as_str()).collect();
     prepared.podman.restart(&ids, prepared.entry.startup_timeout.duration())?;
     let said = |one: &&Container| {

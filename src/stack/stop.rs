@@ -341,15 +341,16 @@ fn stop_for_good(podman: &Podman, stack: &StackName, ids: &[&str]) -> Result<(),
 
 /// Removes those of the containers that are still there. One goes only after those that share its network.
 fn remove_left(podman: &Podman, mut ids: Vec<&str>) -> Result<(), StackError> {
+    let mut failed = None;
     loop {
-        let there = podman.all_ids()?;
+        let (count, there) = (ids.len(), podman.all_ids()?);
         ids.retain(|id| there.contains(*id));
+        if let Some(error) = failed.filter(|_| !ids.is_empty() && ids.len() == count) {
+            return Err(StackError::Podman(error));
+        }
         podman.stop(&ids, STOP_TIMEOUT)?;
         let Err(error) = podman.remove(&ids, STOP_TIMEOUT) else { return Ok(()) };
-        let there = podman.all_ids()?;
-        if ids.iter().all(|id| there.contains(*id)) {
-            return Err(error.into());
-        }
+        failed = Some(error);
     }
 }
 

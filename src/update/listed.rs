@@ -78,9 +78,8 @@ impl Listed {
     /// # Errors
     /// podman does not answer.
     pub fn or_ask(context: &Context) -> Result<Vec<Container>, PodmanError> {
-        // One that was killed has left what it was told.
-        let is_at_work = Alone::is_held(&context.dirs, LOCK);
-        match Self::recent(&context.dirs, now()).filter(|_| is_at_work) {
+        // One that was killed has left what it was told. The lock is only tried where there is a list.
+        match Self::recent(&context.dirs, now()).filter(|_| Alone::is_held(&context.dirs, LOCK)) {
             Some(listed) => Ok(listed.containers),
             None => context.podman()?.compose_containers(),
         }

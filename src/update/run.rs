@@ -99,7 +99,6 @@ impl<'a> Run<'a> {
             restored,
             holds: true,
             is_resumed: true,
-            is_held: false,
             not_up_before: update.not_up_before.clone(),
             prepared: Some(prepared),
             update,

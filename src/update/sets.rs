@@ -53,10 +53,9 @@ pub fn changes_to(set: &Pin, candidates: &[Candidate]) -> Vec<Change> {
 pub fn after_update(pins: &[Pin], good: Pin, before: BTreeMap<String, Pinned>) -> Vec<Pin> {
     let mut sets = vec![good];
     match (pins.first(), sets.first()) {
-        // Killed after it was stored, the same set must not push out the one before.
-        (Some(first), Some(good)) if first.record == good.record => sets.extend(pins.iter().skip(1).cloned()),
-        // Nor must one that is the same: a container was gone, and the image was the newest already.
-        (Some(first), Some(good)) if are_same(&first.images, &good.images) => {
+        // The same set must not push out the one before: it was killed after it was stored, or a container was gone and
+        // the image was the newest already.
+        (Some(first), Some(good)) if first.record == good.record || are_same(first, good) => {
             sets.extend(pins.iter().skip(1).cloned());
         }
         (Some(first), _) => sets.push(Pin { images: before, ..first.clone() }),
@@ -68,20 +67,21 @@ pub fn after_update(pins: &[Pin], good: Pin, before: BTreeMap<String, Pinned>) -
     sets
 }
 
-fn are_same(one: &BTreeMap<String, Pinned>, other: &BTreeMap<String, Pinned>) -> bool {
-    let ids = |set: &BTreeMap<String, Pinned>| -> Vec<(String, String)> {
-        set.iter().map(|(reference, pinned)| (reference.clone(), pinned.image.id.clone())).collect()
-    };
-    ids(one) == ids(other)
+fn are_same(one: &Pin, other: &Pin) -> bool {
+    one.images.len() == other.images.len() && is_within(one, other)
+}
+
+/// Whether the other set has every image of the one.
+fn is_within(one: &Pin, other: &Pin) -> bool {
+    let id = |set: &Pin, reference: &String| set.images.get(reference).map(|one| one.image.id.clone());
+    one.images.keys().all(|reference| id(one, reference) == id(other, reference))
 }
 
 /// The sets to keep once somebody has gone back to `good`: what was left is none of them, or the next step back would
 /// lead forward to it.
 #[must_use]
 pub fn after_rollback(pins: &[Pin], good: Pin) -> Vec<Pin> {
-    let id = |set: &Pin, reference: &String| set.images.get(reference).map(|one| one.image.id.clone());
-    let same = |set: &Pin| set.images.keys().all(|reference| id(set, reference) == id(&good, reference));
-    let older = pins.iter().position(same).map_or(pins.len(), |place| place + 1);
+    let older = pins.iter().position(|set| is_within(set, &good)).map_or(pins.len(), |place| place + 1);
     let mut sets: Vec<Pin> = pins.iter().skip(older).cloned().collect();
     sets.insert(0, good);
     sets

@@ -166,10 +166,8 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
         read = answers.read.and_then(|read| findings.take(read));
     }
     // A name that podman does not take; that it does not answer at all is told already.
-    let images = read
-        .as_mut()
-        .map_or(Ok(BTreeMap::new()), |read| std::mem::replace(&mut read.images, Ok(BTreeMap::new())));
-    let images = if here.is_some() { findings.take(images).unwrap_or_default() } else { BTreeMap::new() };
+    let images = read.as_mut().and_then(|read| read.images.take()).filter(|_| here.is_some());
+    let images = images.and_then(|images| findings.take(images)).unwrap_or_default();
     if let (Some(Read { model, .. }), Some(podman)) = (&read, &podman) {
         model::check(model, &entry.compose.directory, podman, &mut findings);
     }

@@ -18,7 +18,7 @@ pub(super) struct Read {
     pub model: Model,
     /// The images that the files name, by the reference, and none for one that is not here. podman-compose takes so long
     /// to read that [`super::here::Here`] has asked for them before.
-    pub images: Result<BTreeMap<String, Option<Image>>, PodmanError>,
+    pub images: Option<Result<BTreeMap<String, Option<Image>>, PodmanError>>,
     /// The services' config hashes, where they are needed.
     pub hashes: Option<Hashes>,
 }
@@ -31,8 +31,8 @@ impl Read {
         let (hashes, images) = std::thread::scope(|scope| {
             let hashes = scope.spawn(|| Hashes::ask_if_needed(&context.dirs, &compose, &model));
             let images = match compose.kind() {
-                ProviderKind::DockerCompose => images(podman, &model),
-                ProviderKind::PodmanCompose => Ok(BTreeMap::new()),
+                ProviderKind::DockerCompose => Some(images(podman, &model)),
+                ProviderKind::PodmanCompose => None,
             };
             (joined(hashes), images)
         });
