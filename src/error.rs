@@ -8,7 +8,6 @@ use thiserror::Error;
 use crate::alert::AlertError;
 use crate::artifacts::ArtifactError;
 use crate::atomic::WriteError;
-use crate::compose::ComposeError;
 use crate::dirs::DirsError;
 use crate::document::ReadError;
 use crate::exit::Code;
@@ -16,7 +15,7 @@ use crate::gate::GateError;
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::manager_check::CheckError;
-use crate::names::{NameError, UnitName};
+use crate::names::{NameError, StackName, UnitName};
 use crate::observe::ObserveError;
 use crate::render::ProgramsError;
 use crate::seal::SealError;
@@ -25,7 +24,7 @@ use crate::systemd::bus::BusError;
 use crate::update::UpdateError;
 
 /// What tells more of a bus or a manager that does not answer.
-const MANAGER: &str = "systemctl status \"user@$(id -u).service\"";
+pub(crate) const MANAGER: &str = "systemctl status \"user@$(id -u).service\"";
 
 /// Everything that can end a program early. Each concern has its own enum; this one only gathers them.
 #[derive(Debug, Error)]
@@ -51,6 +50,14 @@ pub enum Error {
     /// A declaration that is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A stack that is not declared, because compose does not take its files.
+    #[error("stack {stack} was not added")]
+    NotAdded {
+        /// The stack.
+        stack: StackName,
+        /// What compose said.
+        source: Box<StackError>,
+    },
     /// A unit that is not observed, or not forgotten.
     #[error(transparent)]
     Observe(Box<ObserveError>),
@@ -131,6 +138,7 @@ impl Error {
             Self::Alert(error) => error.code(),
             Self::ManagerCheck(error) => error.code(),
             Self::Stack(error) => error.code(),
+            Self::NotAdded { source, .. } => source.code(),
             Self::Update(error) => error.code(),
             Self::State(_) | Self::Io(_) | Self::Output(_) | Self::Programs(ProgramsError::Unknown(_)) => {
                 Code::Io
@@ -153,24 +161,24 @@ impl Error {
         }
     }
 
-    fn next(&self) -> Option<String> {
+    /// The error in one line, without what to type next: for who knows better, or names it elsewhere.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        part_next(&chain(self)).0.to_owned()
+    }
+
+    /// What to type next, where the text does not say it.
+    #[must_use]
+    pub fn next(&self) -> Option<String> {
         match self {
             Self::Inventory(error) => Some(error.next()),
             Self::Bus(_) => Some(MANAGER.to_owned()),
-            Self::Stack(error) => match error.as_ref() {
-                StackError::Inventory(error) => Some(error.next()),
-                StackError::Bus(_) => Some(MANAGER.to_owned()),
-                StackError::Refused { stack, .. }
-                | StackError::Compose(
-                    ComposeError::Refused { stack, .. }
-                    | ComposeError::Image { stack, .. }
-                    | ComposeError::NotAFile { stack, .. },
-                ) => Some(format!("mend that, then: stackctl preflight {stack}")),
-                StackError::Fetch { image, .. } | StackError::NotFetched { verb: "pull", image, .. } => {
-                    Some(format!("podman pull {image}"))
-                }
-                _ => None,
-            },
+            Self::Stack(error) => error.next(),
+            // No verb knows it yet.
+            Self::NotAdded { stack, .. } => {
+                Some(format!("mend that, then again: stackctl add {stack} --compose FILE"))
+            }
+            Self::Update(error) => error.next(),
             _ => None,
         }
     }
@@ -204,9 +212,17 @@ pub fn chain(error: &dyn StdError) -> String {
     text
 }
 
+/// A line that was made by [`Error::line`], parted into what is wrong and what to type next.
+#[must_use]
+pub fn part_next(line: &str) -> (&str, Option<&str>) {
+    line.rsplit_once("; next: ").map_or((line, None), |(what, next)| (what, Some(next)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compose::ComposeError;
+    use crate::stack::verify::Problem;
 
     #[test]
     fn a_chain_is_one_line_from_outside_in() {
@@ -218,7 +234,7 @@ mod tests {
     fn a_line_says_what_to_type_next_once() {
         let home = tempfile::tempdir().unwrap();
         let dirs = crate::dirs::Dirs::below(home.path());
-        let stack = crate::names::StackName::parse("demo").unwrap();
+        let stack = StackName::parse("demo").unwrap();
         let load = || crate::inventory::Inventory::load_stack(&dirs, &stack).unwrap_err();
         let line = Error::from(load()).line();
         assert!(line.ends_with("; next: stackctl add demo --compose FILE"), "{line}");
@@ -231,9 +247,53 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_added_is_added_again_and_not_asked_for_by_name() {
+        let stack = StackName::parse("demo").unwrap();
+        let source = ComposeError::Image { stack: stack.clone(), service: "web".to_owned() };
+        let error = Error::NotAdded { stack, source: Box::new(source.into()) };
+        assert_eq!(error.code(), Code::Configuration);
+        let line = error.line();
+        assert!(line.starts_with("stack demo was not added: service web of stack demo: "), "{line}");
+        assert!(line.ends_with("; next: mend that, then again: stackctl add demo --compose FILE"), "{line}");
+    }
+
+    #[test]
+    fn what_compose_could_not_do_says_what_to_type_next() {
+        let stack = StackName::parse("demo").unwrap();
+        let said = "Error: rootlessport listen tcp 0.0.0.0:8099: bind: address already in use".to_owned();
+        let not_made = StackError::NotMade { stack, service: "web".to_owned(), seen: "none", said };
+        let line = Error::from(not_made).line();
+        assert!(line.ends_with("; next: ss --listening --numeric --processes 'sport = :8099', which tells who has that port, then: stackctl restart demo"), "{line}");
+        assert!(line.starts_with("stack demo: service web: expected a container that was started, saw none after `compose up`: Error: rootlessport"), "{line}");
+    }
+
+    #[test]
+    fn what_to_type_next_comes_last_and_can_be_parted_from_the_rest() {
+        let stack = StackName::parse("demo").unwrap();
+        let problem = |what: &str, next: &str| Problem {
+            what: what.to_owned(),
+            why: "is not".to_owned(),
+            next: next.to_owned(),
+        };
+        let problems =
+            vec![problem("a", "podman logs a"), problem("b", "podman ps"), problem("c", "podman ps")];
+        let error = Error::from(StackError::NotUp { stack, problems, waited: None });
+        let line = error.line();
+        assert_eq!(
+            line,
+            "stack demo is not up: a is not; b is not; c is not; next: podman logs a; podman ps"
+        );
+        assert_eq!(part_next(&line), (error.reason().as_str(), Some("podman logs a; podman ps")));
+        assert_eq!(part_next("a: b"), ("a: b", None));
+        let unread = crate::document::read_text(std::path::Path::new("/proc/self/mem/x")).unwrap_err();
+        let line = Error::from(StackError::State(unread)).line();
+        assert!(line.ends_with("Not a directory (os error 20); next: ls -l /proc/self/mem/x"), "{line}");
+    }
+
+    #[test]
     fn the_beginning_of_a_text_is_not_repeated() {
         let source = crate::process::ProcessError::Interrupted { command: "x".to_owned() };
-        let stack = crate::names::StackName::parse("demo").unwrap();
+        let stack = StackName::parse("demo").unwrap();
         let source = Box::new(ComposeError::Step { stack, step: "start", source });
         let error = StackError::Up { containers: "none".to_owned(), source };
         assert_eq!(

@@ -22,6 +22,14 @@ pub fn hops(path: &Path) -> Vec<PathBuf> {
     hops
 }
 
+/// Whether the link at `path` leads to where `unit` is, or is to be put: also while nothing is there.
+#[must_use]
+pub fn leads_to(path: &Path, unit: &Path) -> bool {
+    let directory = |path: &Path| fs::canonicalize(path.parent().unwrap_or(Path::new("/"))).ok();
+    let is_unit = |hop: &PathBuf| hop.file_name() == unit.file_name() && directory(hop) == directory(unit);
+    directory(unit).is_some() && hops(path).iter().any(is_unit)
+}
+
 /// What the generation's own link at `path` leads to, if `seal` is a link of the same generation: the file of that
 /// name in it. Both lie below `config`. Otherwise `target`, the sealed file itself, to which a generation would not
 /// recognise a link as its own.
@@ -70,6 +78,19 @@ mod tests {
         assert_eq!(link_target(&config, &seal, &unit, &other), other);
         fs::remove_file(&seal).unwrap();
         assert_eq!(link_target(&config, &seal, &unit, &target), target);
+    }
+
+    #[test]
+    fn a_link_leads_to_a_unit_that_is_still_to_be_put_there() {
+        let (_dir, config, generation) = places();
+        let unit = config.join("systemd/user/web.service");
+        let wants = config.join("systemd/user/default.target.wants");
+        fs::create_dir_all(&wants).unwrap();
+        symlink("../web.service", wants.join("web.service")).unwrap();
+        assert!(leads_to(&wants.join("web.service"), &unit) && !unit.exists());
+        let elsewhere = generation.join("systemd/user/web.service");
+        assert!(!leads_to(&wants.join("web.service"), &elsewhere));
+        assert!(!leads_to(&wants.join("none.service"), &unit));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use fs_err as fs;
 
-use crate::artifacts::{self, ArtifactError, Change};
+use crate::artifacts::{self, ArtifactError, Change, Hand};
 use crate::dirs::Dirs;
 use crate::document::Document;
 use crate::error::Error;
@@ -21,24 +21,26 @@ fn seal_path(dirs: &Dirs) -> PathBuf {
 ///
 /// # Errors
 /// Something foreign is in the way, or the system refuses.
-pub fn install(dirs: &Dirs, host: &Host, programs: &Programs) -> Result<Vec<Change>, Error> {
+pub fn install(hand: &Hand<'_>, host: &Host, programs: &Programs) -> Result<Vec<Change>, Error> {
+    let dirs = hand.dirs;
     // The directories that are watched: a path unit sees a directory appear, but a watch in place is simpler.
-    for directory in [dirs.inventory(), dirs.seals()] {
+    for directory in [dirs.inventory(), dirs.seals()].iter().filter(|_| hand.acts()) {
         fs::create_dir_all(directory)?;
     }
     // Those of a generation are put back, not replaced by others.
-    if let Some(changes) = stack::relink(dirs, seal::SHIPPED)? {
+    if let Some(changes) = stack::relink(hand, seal::SHIPPED)? {
         return Ok(changes);
     }
     let rendered = render::shipped(dirs, host, programs)?;
-    stack::put(dirs, &seal_path(dirs), &rendered, &Seal::of(&rendered, None))
+    stack::put(hand, &seal_path(dirs), &rendered, &Seal::of(&rendered, None))
 }
 
 /// Takes the shipped units away. Stacks, their units and everything in the state directory stay.
 ///
 /// # Errors
 /// They are not installed, or the system refuses.
-pub fn uninstall(dirs: &Dirs) -> Result<Vec<Change>, Error> {
+pub fn uninstall(hand: &Hand<'_>) -> Result<Vec<Change>, Error> {
+    let dirs = hand.dirs;
     let path = seal_path(dirs);
     let seal = Seal::load(&path).map_err(Error::Configuration)?;
     // Before anything is touched: a generation's links are for it to remove.
@@ -47,11 +49,12 @@ pub fn uninstall(dirs: &Dirs) -> Result<Vec<Change>, Error> {
     }
     let mut changes = Vec::new();
     for (name, sealed) in &seal.units {
-        changes.extend(artifacts::take_away(dirs, name, sealed)?);
+        changes.extend(artifacts::take_away(hand, name, sealed)?);
     }
-    fs::remove_file(&path)?;
-    changes.push(Change::Removed(path));
-    remove_empty_directories(dirs);
+    changes.push(hand.remove(&path)?);
+    if hand.acts() {
+        remove_empty_directories(dirs);
+    }
     Ok(changes)
 }
 
@@ -73,31 +76,4 @@ fn remove_empty_directories(dirs: &Dirs) {
     for directory in made.into_iter().chain(ours) {
         drop(fs::remove_dir(directory));
     }
-}
-
-/// What [`install`] or [`uninstall`] would change, without changing it.
-///
-/// # Errors
-/// As theirs, as far as it can be known beforehand.
-pub fn preview(dirs: &Dirs, host: &Host, programs: &Programs, remove: bool) -> Result<Vec<String>, Error> {
-    let rendered = render::shipped(dirs, host, programs)?;
-    let owner = dirs.owner();
-    if remove {
-        let seal = Seal::load(&seal_path(dirs)).map_err(Error::Configuration)?;
-        let links = seal.units.values().flat_map(|sealed| &sealed.enabled_by).map(|link| owner.join(link));
-        let files = seal.units.keys().map(|name| owner.join(name.as_str()));
-        return Ok(links.chain(files).map(|path| format!("would remove {}", path.display())).collect());
-    }
-    let mut changes = Vec::new();
-    for unit in &rendered {
-        let path = owner.join(unit.name.as_str());
-        if crate::document::read_text(&path).ok().as_deref() != Some(&unit.text) {
-            changes.push(format!("would write {}", path.display()));
-        }
-        for link in unit.wants_links().into_iter().map(|link| owner.join(link)).filter(|link| !link.exists())
-        {
-            changes.push(format!("would link {}", link.display()));
-        }
-    }
-    Ok(changes)
 }

@@ -178,6 +178,13 @@ impl Locked {
         Peek { written: metadata.modified().ok(), held }
     }
 
+    /// Whether somebody holds the lock of `stack` for `verb`.
+    #[must_use]
+    pub fn is_held_for(dirs: &Dirs, stack: &StackName, verb: &str) -> bool {
+        let path = path(dirs, stack);
+        is_locked(&path) && read_holder(&path).is_some_and(|holder| holder.verb == verb)
+    }
+
     /// The stack that is locked.
     #[must_use]
     pub fn stack(&self) -> &StackName {
@@ -310,11 +317,15 @@ fn wait(
     }
 }
 
+fn read_holder(path: &Path) -> Option<Holder> {
+    let mut text = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(HOLDER_MAX).read_to_end(&mut text)).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
 /// The holder in words.
 fn holder(path: &Path) -> String {
-    let mut text = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(HOLDER_MAX).read_to_end(&mut text));
-    match read.ok().and_then(|_| serde_json::from_slice::<Holder>(&text).ok()) {
+    match read_holder(path) {
         Some(Holder { pid, verb, since }) => format!("`{verb}` (pid {pid}, since {since})"),
         None => "a process that has not said which it is".to_owned(),
     }
@@ -369,6 +380,20 @@ mod tests {
             waiter.join().unwrap()
         });
         waiter.unwrap();
+    }
+
+    #[test]
+    fn what_a_lock_is_held_for_is_told_for_as_long_as_it_is_held() {
+        let home = tempfile::tempdir().unwrap();
+        let dirs = Dirs::below(home.path());
+        let stack = StackName::parse("demo").unwrap();
+        let held = take(&dirs, Duration::ZERO, |_| {}).unwrap();
+        assert!(Locked::is_held_for(&dirs, &stack, "apply") && !Locked::is_held_for(&dirs, &stack, "remove"));
+        let left = serde_json::to_vec(&read_holder(&path(&dirs, &stack))).unwrap();
+        drop(held);
+        // As one that was killed leaves it.
+        crate::atomic::replace(&path(&dirs, &stack), &left, crate::atomic::PRIVATE).unwrap();
+        assert!(!Locked::is_held_for(&dirs, &stack, "apply"));
     }
 
     #[test]

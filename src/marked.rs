@@ -9,6 +9,7 @@ use crate::dirs::Dirs;
 use crate::document::read_text;
 use crate::names::{StackName, UnitName};
 use crate::seal;
+use crate::systemd::settings::assignments::Assignments;
 
 /// The marked units among those in the owner directory that are `wanted`, with the stacks that they name. What cannot be
 /// read has no mark.
@@ -25,7 +26,7 @@ pub fn on_disk(dirs: &Dirs, wanted: impl Fn(&UnitName) -> bool) -> BTreeMap<Unit
                 return None;
             }
             let text = read_text(&path).ok()?;
-            let settings = seal::settings(&text);
+            let settings = Assignments::of_text(&text);
             let documentation: Vec<String> = settings
                 .iter()
                 .filter(|setting| setting.section == "Unit" && setting.key == "Documentation")

@@ -67,7 +67,7 @@ pub struct Step {
 pub struct Outcome {
     /// The exit code.
     pub code: u8,
-    /// In a line.
+    /// In a line; of a failure with what to type next.
     pub message: String,
 }
 

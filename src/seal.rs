@@ -15,8 +15,8 @@ use crate::document::{Document, ReadError, read_text};
 use crate::inventory::{NotAStack, json_files, stack_of_file};
 use crate::names::{NameError, StackName, UnitName};
 use crate::render::RenderedUnit;
-use crate::systemd::settings::compare::Declared;
-use crate::systemd::unit_file::{Assignment, UnitFile};
+use crate::systemd::settings::assignments::Assignments;
+use crate::systemd::unit_file::UnitFile;
 
 /// The name of the seal of the shipped units; no stack may have it.
 pub const SHIPPED: &str = "stackwarden";
@@ -49,20 +49,7 @@ pub struct SealedUnit {
     #[serde(default, deserialize_with = "enabling_links")]
     pub enabled_by: Vec<PathBuf>,
     /// What its text sets, in its order.
-    #[serde(deserialize_with = "exact")]
-    pub settings: Vec<Setting>,
-}
-
-/// One assignment of a unit file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Setting {
-    /// `Unit`, `Service`, …
-    pub section: String,
-    /// `ExecStart`, …
-    pub key: String,
-    /// The value as written.
-    pub value: String,
+    pub settings: Assignments,
 }
 
 fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
@@ -76,11 +63,6 @@ fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf
 }
 
 /// Links are made and removed by these names, so none may lead out of the owner directory.
-/// A list without room for more: most of what an audit of many stacks holds in memory.
-fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Setting>, D::Error> {
-    Box::<[Setting]>::deserialize(deserializer).map(Vec::from)
-}
-
 fn enabling_links<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
     let links = Vec::<PathBuf>::deserialize(deserializer)?;
     match not_enabling(&links) {
@@ -99,14 +81,6 @@ fn not_enabling(links: &[PathBuf]) -> Option<String> {
     };
     let link = links.iter().find(|link| enables(link).is_none())?;
     Some(format!("{} is not a link such as \"default.target.wants/foo.service\"", link.display()))
-}
-
-impl Setting {
-    /// For the comparison with what is loaded.
-    #[must_use]
-    pub fn as_declared(&self) -> Declared<'_> {
-        Declared { section: &self.section, key: &self.key, value: &self.value }
-    }
 }
 
 impl Document for Seal {
@@ -201,7 +175,7 @@ impl SealedUnit {
             sha256: Sha256::of(unit.text.as_bytes()),
             link: None,
             enabled_by: unit.wants_links(),
-            settings: settings(&unit.text),
+            settings: Assignments::of_text(&unit.text),
         }
     }
 
@@ -219,7 +193,7 @@ impl SealedUnit {
         if let Some(problem) = file.problems.first() {
             return Err(refused(problem.to_string()));
         }
-        let settings = settings(&text);
+        let settings = Assignments::of_text(&text);
         let token = settings
             .iter()
             .filter(|setting| setting.section == "Unit" && setting.key == "Documentation")
@@ -250,7 +224,7 @@ fn token_of_link(link: &str) -> Option<&str> {
 
 /// The links that enabling a unit makes, below the owner directory, by its [Install] section (systemd.unit(5)).
 #[must_use]
-pub fn install_links(name: &UnitName, settings: &[Setting]) -> Vec<PathBuf> {
+pub fn install_links(name: &UnitName, settings: &Assignments) -> Vec<PathBuf> {
     let mut links = Vec::new();
     for (key, kind) in [("WantedBy", "wants"), ("RequiredBy", "requires"), ("UpheldBy", "upholds")] {
         let mut targets = Vec::new();
@@ -265,22 +239,6 @@ pub fn install_links(name: &UnitName, settings: &[Setting]) -> Vec<PathBuf> {
         );
     }
     links
-}
-
-/// The assignments of a unit text, in order.
-#[must_use]
-pub fn settings(text: &str) -> Vec<Setting> {
-    // systemd stops reading at a line that it does not understand; what stands before it is in force.
-    let file = match UnitFile::parse(text) {
-        Ok(file) => file,
-        Err(error) => error.before().clone(),
-    };
-    let setting = |assignment: Assignment| Setting {
-        section: assignment.section,
-        key: assignment.key,
-        value: assignment.value,
-    };
-    file.assignments.into_iter().map(setting).collect()
 }
 
 /// The token in a unit's links to its documentation, of which one leads to its seal.

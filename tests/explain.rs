@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
+use stackwarden::artifacts::Hand;
 use stackwarden::digest::Sha256;
-use stackwarden::dirs::Dirs;
 use stackwarden::document::read_text;
 use stackwarden::inventory::Host;
 use stackwarden::names::StackName;
@@ -178,6 +178,7 @@ fn drop_ins_of_every_kind_say_which_file_and_which_line_wins() {
     );
     let stale = reason(&explanation, "stale");
     assert!(stale.contains("DropInPaths: on disk") && stale.contains("ExecStart: on disk"), "{stale}");
+    assert!(stale.contains("daemon-reload` makes it read the disk"), "{stale}");
     manager.systemctl(&["daemon-reload"]);
     let explanation = explain(&manager, "web-app.service");
     assert_eq!(reasons(&explanation, "stale"), [] as [&str; 0]);
@@ -278,22 +279,14 @@ fn masks_aliases_templates_and_dead_links_have_their_words() {
 #[test]
 fn declared_disk_and_manager_are_told_apart() {
     let manager = Manager::start();
-    let dirs = Dirs {
-        user: "root".to_owned(),
-        home: manager.dir().join("home"),
-        config_home: manager.config(),
-        state_home: manager.state(),
-        data_home: manager.dir().join("data"),
-        cache_home: manager.dir().join("cache"),
-        runtime: manager.runtime(),
-    };
+    let dirs = manager.dirs();
     let stack = StackName::parse("photos").unwrap();
     write(
         dirs.inventory_file(&stack),
         "{\"version\": 1, \"compose\": {\"directory\": \"/srv/p\", \"files\": [\"c.yml\"]}}",
     );
     let programs = Programs::in_directory(Path::new("/bin"));
-    stackwarden::stack::sync(&dirs, &Host::default(), &programs, &stack).unwrap();
+    stackwarden::stack::sync(&Hand::new(&dirs), &Host::default(), &programs, &stack).unwrap();
     manager.systemctl(&["daemon-reload"]);
     let explanation = explain(&manager, "photos");
     let declared = &explanation["declared"];
@@ -309,7 +302,8 @@ fn declared_disk_and_manager_are_told_apart() {
     let explanation = explain(&manager, "photos");
     assert_eq!(explanation["declared"]["text_is_sealed"], false);
     assert!(reason(&explanation, "drifted").contains(&Sha256::of(text.as_bytes()).short()));
-    assert!(reason(&explanation, "stale").contains("ExecStart"), "{explanation:#}");
+    let stale = reason(&explanation, "stale");
+    assert!(stale.contains("mend the disk first") && stale.contains("ExecStart"), "{stale}");
 
     // A generation leads to the sealed file by way of a link of its own.
     let (sealed, hop) =

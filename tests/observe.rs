@@ -144,6 +144,12 @@ fn an_observed_unit_causes_no_reload_and_blocks_none_that_would_not_hang() {
     let added = add("photos");
     assert_ne!(loads(), before, "{}", text(&added.stderr));
     assert_eq!(manager.property("photos.service", "LoadState"), "loaded");
+    let units = |args: &[&str]| -> Vec<Value> {
+        let report = audit(&manager, args);
+        report["findings"].as_array().unwrap().iter().map(|finding| finding["unit"].clone()).collect()
+    };
+    assert!(units(&["--dry-run"]).contains(&"web.service".into()));
+    assert!(!units(&["--dry-run", "photos"]).contains(&"web.service".into()), "nobody asked for it");
     let refused = stackctl(&manager, &["observe", "photos"]);
     assert_eq!(refused.status.code(), Some(78));
     assert!(text(&refused.stderr).contains("declared (by stack photos)"), "{}", text(&refused.stderr));

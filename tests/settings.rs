@@ -8,7 +8,6 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use stackwarden::dirs::Dirs;
 use stackwarden::names::UnitName;
 use stackwarden::systemd::loaded::Detail;
 use stackwarden::systemd::manager::Manager as Client;
@@ -151,7 +150,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let manager = Manager::start();
-        let dirs = dirs(&manager);
+        let dirs = manager.dirs();
         let client = Client::connect(&dirs, DEADLINE).unwrap();
         let context = Context::new(&dirs, &client.state().unwrap().version);
         Self { manager, client, context }
@@ -187,18 +186,6 @@ impl Bench {
                 format!("{}: {} | {}", difference.setting, difference.expected, difference.seen)
             })
             .collect()
-    }
-}
-
-fn dirs(manager: &Manager) -> Dirs {
-    Dirs {
-        user: "root".to_owned(),
-        home: manager.dir().join("home"),
-        config_home: manager.config(),
-        state_home: manager.state(),
-        data_home: manager.dir().join("data"),
-        cache_home: manager.dir().join("cache"),
-        runtime: manager.runtime(),
     }
 }
 

@@ -14,7 +14,6 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::time::TimeValLike;
 use nix::unistd::Pid;
-use stackwarden::dirs::Dirs;
 use stackwarden::exit::Code;
 use stackwarden::names::UnitName;
 use stackwarden::systemd::bus::BusError;
@@ -31,20 +30,8 @@ const SHORT: Duration = Duration::from_millis(500);
 /// More than a deadline is the time that a busy machine takes to notice it.
 const SLACK: Duration = Duration::from_secs(2);
 
-fn dirs(manager: &Manager) -> Dirs {
-    Dirs {
-        user: "root".to_owned(),
-        home: manager.dir().join("home"),
-        config_home: manager.config(),
-        state_home: manager.state(),
-        data_home: manager.dir().join("data"),
-        cache_home: manager.dir().join("cache"),
-        runtime: manager.runtime(),
-    }
-}
-
 fn connect(manager: &Manager) -> Client {
-    Client::connect(&dirs(manager), DEADLINE).unwrap()
+    Client::connect(&manager.dirs(), DEADLINE).unwrap()
 }
 
 fn unit(name: &str) -> UnitName {
@@ -339,9 +326,33 @@ fn jobs_outlive_a_manager_that_executes_itself_anew() {
 }
 
 #[test]
+fn questions_outlive_a_manager_that_executes_itself_anew() {
+    let manager = Manager::start();
+    manager.write_unit("a.service", "[Service]\nExecStart=/bin/true\n");
+    let client = connect(&manager);
+    let units: Vec<UnitName> = (0..200).map(|number| unit(&format!("a{number}.service"))).collect();
+    std::thread::scope(|scope| {
+        let renewals = scope.spawn(|| {
+            for number in 0..20 {
+                manager.systemctl(&["daemon-reexec"]);
+                std::thread::sleep(Duration::from_millis(number * 37 % 60));
+            }
+        });
+        while !renewals.is_finished() {
+            client.state().unwrap();
+            assert_eq!(settings(&client, "a.service").load_state, LoadState::Loaded);
+            assert_eq!(client.unit_job(&unit("a.service")).unwrap(), None);
+            assert!(client.loaded_units().unwrap().units.contains_key(&unit("dbus.service")));
+            let read = client.observe(&units, Detail::Unit);
+            assert!(read.values().all(|one| one.as_ref().unwrap().load_state == LoadState::NotFound));
+        }
+    });
+}
+
+#[test]
 fn a_stopped_manager_is_an_error_within_the_deadline() {
     let manager = Manager::start();
-    let client = Client::connect(&dirs(&manager), SHORT).unwrap();
+    let client = Client::connect(&manager.dirs(), SHORT).unwrap();
     let before = client.state().unwrap();
     signal(manager.pid(), Signal::SIGSTOP);
     let started = Instant::now();
@@ -351,7 +362,7 @@ fn a_stopped_manager_is_an_error_within_the_deadline() {
         error.to_string(),
         format!(
             "{}: no answer within 500ms to: read the manager's state",
-            dirs(&manager).bus_socket().display()
+            manager.dirs().bus_socket().display()
         )
     );
     assert_eq!(error.code(), Code::Unreachable);
@@ -361,7 +372,7 @@ fn a_stopped_manager_is_an_error_within_the_deadline() {
         assert!(matches!(error, BusError::GivenUp { .. }), "{error}");
         assert_eq!(error.code(), Code::Unreachable);
     }
-    let fresh = Client::connect(&dirs(&manager), SHORT).unwrap();
+    let fresh = Client::connect(&manager.dirs(), SHORT).unwrap();
     for (unit, error) in fresh.observe(&units, Detail::Unit) {
         let error = error.unwrap_err().to_string();
         assert!(error.ends_with(&format!("no answer within 500ms to: read {unit}")), "{error}");
@@ -374,13 +385,13 @@ fn a_stopped_manager_is_an_error_within_the_deadline() {
 #[test]
 fn a_stopped_bus_is_an_error_within_the_deadline() {
     let manager = Manager::start();
-    let client = Client::connect(&dirs(&manager), SHORT).unwrap();
+    let client = Client::connect(&manager.dirs(), SHORT).unwrap();
     let bus: u32 = manager.property("dbus.service", "MainPID").parse().unwrap();
     signal(bus, Signal::SIGSTOP);
     let started = Instant::now();
     let asked = client.state().unwrap_err();
     assert!(matches!(asked, BusError::Deadline { .. }), "{asked}");
-    let connecting = Client::connect(&dirs(&manager), SHORT).unwrap_err();
+    let connecting = Client::connect(&manager.dirs(), SHORT).unwrap_err();
     assert!(connecting.to_string().ends_with("no answer within 500ms to: authenticate"), "{connecting}");
     assert_eq!(connecting.code(), Code::Unreachable);
     assert!(started.elapsed() < SHORT * 2 + SLACK, "{:?}", started.elapsed());
@@ -391,7 +402,7 @@ fn a_stopped_bus_is_an_error_within_the_deadline() {
 fn a_manager_that_dies_ends_the_wait() {
     let manager = Manager::start();
     manager.write_unit("wait.service", "[Service]\nType=oneshot\nExecStart=/bin/sleep 60\n");
-    let mut client = Client::connect(&dirs(&manager), SHORT).unwrap();
+    let mut client = Client::connect(&manager.dirs(), SHORT).unwrap();
     let mut jobs = Jobs::new(&mut client, [request("wait.service")], Duration::from_secs(60));
     assert!(matches!(jobs.next_event().unwrap(), Some(JobEvent::Queued { .. })));
     let started = Instant::now();
@@ -450,7 +461,7 @@ fn a_path_unit_that_failed_is_armed_again() {
     let state = |client: &Client| settings(client, "stack-audit.path").active_state;
     wait_for("the path unit fails", DEADLINE, || (state(&client) == ActiveState::Failed).then_some(()));
     fs_err::remove_file(&flag).unwrap();
-    let dead = stackwarden::audit::settle::rearm(&dirs(&manager), &mut client).unwrap();
+    let dead = stackwarden::audit::settle::rearm(&manager.dirs(), &mut client).unwrap();
     assert_eq!(dead, [""; 0]);
     assert_eq!(state(&client), ActiveState::Active);
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::problem::Problem;
 use crate::audit::{ALERTS, Check, Declaration, Finding, State, failure, with_instances};
 use crate::dirs::Dirs;
+use crate::error::part_next;
 use crate::exit::Code;
 use crate::names::{StackName, UnitName};
 use crate::records;
@@ -42,6 +43,11 @@ impl Failed {
         let code = status
             .and_then(|status| Code::ALL.iter().copied().find(|code| u64::from(code.number()) == status));
         Self { stack, how: failure(unit), code, run: unit.invocation_id.clone(), why: None }
+    }
+
+    /// What is wrong, and what to type next, as far as its program said so.
+    fn said(&self) -> (Option<&str>, Option<&str>) {
+        self.why.as_deref().map(part_next).map_or((None, None), |(what, next)| (Some(what), next))
     }
 }
 
@@ -153,9 +159,10 @@ fn is_verdict(name: &UnitName, unit: &Failed) -> bool {
 }
 
 fn one((name, unit): (&UnitName, &Failed)) -> Problem {
-    let next = match name.unit_type() {
-        "service" => format!("journalctl --user -u {name} -n 50"),
-        _ => format!("systemctl --user status {name}"),
+    let next = match (unit.said().1, name.unit_type()) {
+        (Some(next), _) => next.to_owned(),
+        (None, "service") => format!("journalctl --user -u {name} -n 50"),
+        (None, _) => format!("systemctl --user status {name}"),
     };
     Problem::of(
         &Finding::broken(Check::UnitFailed, State::Loaded)
@@ -167,7 +174,7 @@ fn one((name, unit): (&UnitName, &Failed)) -> Problem {
 
 fn told(unit: &Failed) -> String {
     let meaning = unit.code.map_or_else(String::new, |code| format!(" ({})", code.meaning_of_a_verb()));
-    let why = unit.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    let why = unit.said().0.map_or_else(String::new, |why| format!(": {why}"));
     format!("{}{meaning}{why}", unit.how)
 }
 
@@ -176,22 +183,29 @@ fn told(unit: &Failed) -> String {
 fn failed_run(name: &UnitName, unit: &Failed, run: Option<&orchestrator::Report>) -> Problem {
     let said = run.filter(|run| unit.code == Some(run.code()));
     let stacks = said.into_iter().flat_map(|run| &run.stacks);
-    let failed = stacks
-        .filter(|(_, report)| report.verdict.is_failure())
+    let failed: Vec<_> = stacks.filter(|(_, report)| report.verdict.is_failure()).collect();
+    let broken: Vec<_> = said.into_iter().flat_map(|run| run.broken.values()).collect();
+    let next = match failed[..] {
+        // More than one have more than one way on.
+        [(_, only)] if broken.is_empty() && !only.next.is_empty() => only.next.clone(),
+        _ => format!("journalctl --user -u {name} -n 50; stackctl history"),
+    };
+    let failed = failed
+        .into_iter()
         .map(|(stack, report)| format!("; {stack}: {}: {}", report.verdict.word(), report.message));
-    let broken =
-        said.into_iter().flat_map(|run| run.broken.values()).map(|why| format!("; not updated: {why}"));
+    let broken = broken.into_iter().map(|why| format!("; not updated: {why}"));
     let seen: String = std::iter::once(told(unit)).chain(failed).chain(broken).collect();
     let finding = Finding::broken(Check::UnitFailed, State::Loaded)
         .about(name, None)
         .expected("an update run in which no update failed", seen)
-        .next(format!("journalctl --user -u {name} -n 50; stackctl history"));
+        .next(next);
     Problem { run: unit.run.clone(), ..Problem::of(&finding) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn failed(name: &str, status: u8) -> (UnitName, Failed) {
         let unit = Failed {
@@ -199,19 +213,27 @@ mod tests {
             how: format!("failed: exit-code, exit status {status}"),
             code: Code::ALL.iter().copied().find(|code| code.number() == status),
             run: Some("run".to_owned()),
-            why: (status == 80).then(|| "stack web is not up".to_owned()),
+            why: (status == 80).then(|| "stack web is not up; next: podman logs web".to_owned()),
         };
         (UnitName::parse(name).unwrap(), unit)
     }
 
     fn problems(units: &[(&str, u8)], updating: bool) -> Vec<(String, String)> {
+        problems_of(units, updating, &json!({ "/x/c.json": "c.json is empty" }))
+    }
+
+    fn problems_of(
+        units: &[(&str, u8)],
+        updating: bool,
+        broken: &serde_json::Value,
+    ) -> Vec<(String, String)> {
         let failed = units.iter().map(|(name, status)| failed(name, *status)).collect();
         let observed = Observed { failed, updating, ..Observed::default() };
-        let run = serde_json::json!({
+        let run = json!({
             "version": 1, "started": "", "finished": "", "concurrency": 2, "interrupted": false,
-            "broken": { "/x/c.json": "c.json is empty" },
+            "broken": broken,
             "stacks": {
-                "a": { "verdict": "rolled-back", "message": "not healthy", "images": [], "milliseconds": 1, "next": "" },
+                "a": { "verdict": "rolled-back", "message": "not healthy", "images": [], "milliseconds": 1, "next": "stackctl history a" },
                 "b": { "verdict": "updated", "message": "new", "images": [], "milliseconds": 1, "next": "" },
             }
         });
@@ -234,10 +256,8 @@ mod tests {
     #[test]
     fn a_failed_unit_says_what_its_record_does() {
         let [(_, text)] = &problems(&[("web.service", 80)], false)[..] else { panic!() };
-        assert!(
-            text.contains("exit status 80 (") && text.contains("): stack web is not up; next: "),
-            "{text}"
-        );
+        assert!(text.contains("exit status 80 ("), "{text}");
+        assert!(text.ends_with("): stack web is not up; next: podman logs web"), "{text}");
     }
 
     #[test]
@@ -251,8 +271,10 @@ mod tests {
         let run = [("a-update.service", 81), ("b-update.service", 82), ("stack-update.service", 83)];
         let [(object, text)] = &problems(&run, false)[..] else { panic!() };
         assert_eq!(object, "stack-update.service");
-        let said = "; a: rolled back: not healthy; not updated: c.json is empty; next: ";
+        let said = "; a: rolled back: not healthy; not updated: c.json is empty; next: journalctl ";
         assert!(text.contains(said), "{text}");
+        let [(_, text)] = &problems_of(&run, false, &json!({}))[..] else { panic!() };
+        assert!(text.ends_with("; a: rolled back: not healthy; next: stackctl history a"), "{text}");
         assert_eq!(problems(&run, true), [], "the run goes on");
         assert_eq!(problems(&run[..2], false).len(), 2, "each was started by hand");
         assert_eq!(problems(&run[2..], false).len(), 1, "what never started has no failed unit");

@@ -138,7 +138,10 @@ pub(super) fn report(
     let wanted = |stack: &Option<StackName>| {
         options.stacks.is_empty() || stack.as_ref().is_none_or(|stack| options.stacks.contains(stack))
     };
-    findings.retain(|finding| wanted(&finding.stack));
+    // What somebody else makes is of no stack, and nobody has asked for it.
+    let observed =
+        |finding: &Finding| finding.unit.as_ref().is_some_and(|unit| declaration.observed.contains_key(unit));
+    findings.retain(|finding| wanted(&finding.stack) && (options.stacks.is_empty() || !observed(finding)));
     let counts = Report::count(&passed, &findings);
     let stacks: BTreeSet<StackName> = declaration
         .inventory

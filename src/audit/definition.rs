@@ -17,9 +17,10 @@ use super::world::{Owned, Seen, World};
 use crate::dirs::Dirs;
 use crate::document::read_text;
 use crate::names::UnitName;
-use crate::seal::{self, Setting};
+use crate::seal;
 use crate::systemd::loaded::LoadedUnit;
 use crate::systemd::search_path::DropIn;
+use crate::systemd::settings::assignments::Assignments;
 use crate::systemd::settings::compare::{Declared, Difference, compare};
 use crate::systemd::settings::specifier::Context;
 use crate::systemd::words::LoadState;
@@ -110,11 +111,12 @@ pub(super) fn settings<'a>(
     aliases: &BTreeMap<UnitName, UnitName>,
 ) -> Vec<Difference> {
     // One that cannot be read changes nothing that we could expect; the manager could not read it either.
-    let added: Vec<Setting> = drop_ins
-        .flat_map(|drop_in| read_text(&drop_in.path).map(|text| seal::settings(&text)).unwrap_or_default())
+    let added: Vec<Assignments> = drop_ins
+        .filter_map(|drop_in| read_text(&drop_in.path).ok())
+        .map(|text| Assignments::of_text(&text))
         .collect();
     let declared: Vec<Declared<'_>> =
-        declared.sealed.settings.iter().chain(&added).map(Setting::as_declared).collect();
+        declared.sealed.settings.iter().chain(added.iter().flat_map(Assignments::iter)).collect();
     compare(name, &declared, context, aliases, &loaded.properties).differences
 }
 
@@ -153,7 +155,7 @@ fn pending(seen: &Seen, loaded: &LoadedUnit, world: &World) -> Option<Pending> {
 /// directories that were moved.
 fn changed_files(seen: &Seen, world: &World) -> Vec<(PathBuf, SystemTime)> {
     let mut files = Vec::new();
-    if !matches!(seen.owned, Owned::Absent)
+    if !matches!(*seen.owned, Owned::Absent)
         && let Some(copy) = seen.resolution.winner()
     {
         let times = [copy.status.as_ref(), copy.end.status()];

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
@@ -14,7 +14,7 @@ use crate::dirs::Dirs;
 use crate::names::UnitName;
 use crate::render;
 use crate::seal::{self, Seal};
-use crate::systemd::search_path::{DiskState, FileEnd, NotFound, Resolution};
+use crate::systemd::search_path::{DiskState, FileEnd, NotFound};
 use crate::systemd::words::ActiveState;
 
 /// The unit that a link in this directory enables another one for.
@@ -22,21 +22,18 @@ fn target_of(directory: &Path) -> Option<UnitName> {
     UnitName::parse(directory.file_stem()?.to_str()?).ok()
 }
 
+/// The units that declared ones are enabled for: what becomes of each, and the path that decides it.
+pub(super) type Targets = BTreeMap<UnitName, (DiskState, Option<PathBuf>)>;
+
 /// How the units resolve that declared ones are enabled for; they are few.
-pub(super) fn targets(world: &World) -> BTreeMap<UnitName, Resolution> {
+pub(super) fn targets(world: &World) -> Targets {
     let links = world.units.values().flat_map(|seen| &seen.declared.sealed.enabled_by);
     let names: BTreeSet<UnitName> = links.filter_map(|link| target_of(link.parent()?)).collect();
-    names.into_iter().map(|name| (name.clone(), world.search_path.resolve(&name))).collect()
+    names.into_iter().map(|name| (name.clone(), world.search_path.outcome(&name))).collect()
 }
 
 /// The links that enable one unit.
-pub(super) fn judge(
-    seen: &Seen,
-    targets: &BTreeMap<UnitName, Resolution>,
-    world: &World,
-    dirs: &Dirs,
-    verdicts: &mut Verdicts,
-) {
+pub(super) fn judge(seen: &Seen, targets: &Targets, world: &World, dirs: &Dirs, verdicts: &mut Verdicts) {
     if seen.declared.sealed_as_template || seen.declared.sealed.enabled_by.is_empty() {
         return;
     }
@@ -86,16 +83,16 @@ pub(super) fn judge(
             ));
         }
         let target = target_of(directory)?;
-        let resolution = targets.get(&target)?;
-        let next = match &resolution.state {
+        let (state, deciding) = targets.get(&target)?;
+        let next = match state {
             DiskState::Loaded | DiskState::LoadedWithoutFile | DiskState::NotFound(NotFound::NoCopy) => {
                 return None;
             }
             DiskState::Masked => format!("systemctl --user unmask {target}"),
             DiskState::NotFound(_) | DiskState::Error { .. } => format!("systemctl --user cat {target}"),
         };
-        let place = resolution.winner().map_or(&path, |copy| &copy.path);
-        let found = format!("a link of {target}, which is {} and starts nothing", resolution.state.word());
+        let place = deciding.as_ref().unwrap_or(&path);
+        let found = format!("a link of {target}, which is {} and starts nothing", state.word());
         Some(finding(broken(), place, found, next))
     });
     verdicts.record_all(Check::UnitNotEnabled, wrong);

@@ -28,7 +28,9 @@ impl Disk {
                 declared.entry(name.clone()).or_insert(instance);
             }
         }
-        let resolutions = declared.keys().map(|name| (name.clone(), search_path.resolve(name))).collect();
+        // One by one, as in the world: `collect` would hold all of them three times over while it sorts them.
+        let mut resolutions = BTreeMap::new();
+        resolutions.extend(declared.keys().map(|name| (name.clone(), search_path.resolve(name))));
         Self { search_path, resolutions }
     }
 }

@@ -2,7 +2,9 @@
 //! directories in it, inventory, seals and host configuration. It moves when an entry appears, goes, is renamed,
 //! replaced or edited (by the change time, which no tool can set back).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Metadata;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -31,25 +33,31 @@ pub fn take(directories: &BTreeSet<PathBuf>) -> Sha256 {
 }
 
 fn add_directory(hasher: &mut sha2::Sha256, directory: &Path, nested: bool) {
-    add_entry(hasher, directory);
+    add_entry(hasher, directory, fs::symlink_metadata(directory));
     let Ok(entries) = fs::read_dir(directory) else {
         hasher.update(b"unreadable");
         return;
     };
-    let names: BTreeSet<_> = entries.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
-    for name in names {
-        let path = directory.join(&name);
+    let by_name: BTreeMap<_, _> =
+        entries.filter_map(Result::ok).map(|entry| (entry.file_name(), entry)).collect();
+    for (name, entry) in by_name {
+        let path = directory.join(name);
         let is_nested =
             nested && path.extension().is_some_and(|end| NESTED.iter().any(|known| end == *known));
-        if is_nested { add_directory(hasher, &path, false) } else { add_entry(hasher, &path) }
+        if is_nested {
+            add_directory(hasher, &path, false);
+        } else {
+            // By its name in the open directory: the kernel need not walk the whole path for each.
+            add_entry(hasher, &path, entry.metadata());
+        }
     }
 }
 
 /// Name, identity and times of one entry; for a link also its target's text and what it leads to.
-fn add_entry(hasher: &mut sha2::Sha256, path: &Path) {
+fn add_entry(hasher: &mut sha2::Sha256, path: &Path, own: io::Result<Metadata>) {
     hasher.update(path.as_os_str().as_bytes());
     hasher.update([0]);
-    let Ok(metadata) = fs::symlink_metadata(path) else {
+    let Ok(metadata) = own else {
         hasher.update(b"absent");
         return;
     };
@@ -66,7 +74,7 @@ fn add_entry(hasher: &mut sha2::Sha256, path: &Path) {
     }
 }
 
-fn add_metadata(hasher: &mut sha2::Sha256, metadata: &std::fs::Metadata) {
+fn add_metadata(hasher: &mut sha2::Sha256, metadata: &Metadata) {
     // A directory's times move with its entries, which are looked at by themselves; other directories inside it
     // (say, a foreign unit's drop-ins) may come and go without a meaning for us.
     let times = if metadata.is_dir() { (0, 0) } else { (metadata.ctime(), metadata.ctime_nsec()) };

@@ -53,7 +53,7 @@ fn owner(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
                 format!("systemctl --user cat {}; then rename what it is made from", seen.name)
             }
             (_, State::Loaded) => "systemctl --user daemon-reload".to_owned(),
-            _ if matches!(seen.owned, Owned::Absent) => {
+            _ if matches!(*seen.owned, Owned::Absent) => {
                 format!("stackctl explain {}; {}", seen.name, seen.declared.repair_command())
             }
             _ => format!("stackctl explain {}; {}", seen.name, removal(path)),
@@ -108,7 +108,7 @@ fn replaced(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
         Some(target) => format!("a link that leads to {}", target.display()),
         None => "a regular file".to_owned(),
     };
-    let found = match (&seen.owned, &seen.declared.sealed.link) {
+    let found = match (&*seen.owned, &seen.declared.sealed.link) {
         // That nothing is there is unit-missing or fragment-owner.
         (Owned::Absent | Owned::Unknown(_), _) | (Owned::File(_), None) => None,
         (Owned::File(_), Some(_)) => Some("a regular file".to_owned()),
@@ -154,7 +154,7 @@ fn chain_of(hops: &[PathBuf]) -> String {
 fn content(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
     let path = dirs.owner().join(seen.name.as_str());
     let sealed = &seen.declared.sealed.sha256;
-    let finding = match &seen.owned {
+    let finding = match &*seen.owned {
         Owned::File(Ok(digest)) | Owned::Link(_, Ok(digest)) => (digest != sealed).then(|| {
             about(Check::FragmentContent, State::OnDisk, seen)
                 .at(&path)

@@ -10,7 +10,7 @@ use super::finding::{Finding, State};
 use super::judge::Judgement;
 use super::observed::SeenObserved;
 use super::world::World;
-use crate::artifacts::{self, Change};
+use crate::artifacts::{self, Change, Hand};
 use crate::dirs::Dirs;
 use crate::error::chain;
 use crate::generation;
@@ -187,7 +187,7 @@ pub fn act(
     reload_deadline: Duration,
 ) -> Result<(), String> {
     match action {
-        Action::RestoreLink { path, target } => artifacts::put_link_back(dirs, path, target)
+        Action::RestoreLink { path, target } => artifacts::put_link_back(&Hand::new(dirs), path, target)
             .map(|changes| {
                 for change in changes.iter().filter(|change| matches!(change, Change::SetAside { .. })) {
                     tracing::warn!("{change}");

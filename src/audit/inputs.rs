@@ -8,6 +8,7 @@ use super::running::{Asked, Phase, StackSeen};
 use super::world::World;
 use crate::names::StackName;
 use crate::podman::Container;
+use crate::stack::What;
 
 pub(super) fn judge(world: &World, verdicts: &mut Verdicts) {
     collisions(world, verdicts);
@@ -38,7 +39,7 @@ fn stale(stack: &StackName, seen: &StackSeen, containers: &[Container]) -> Optio
         }
         Err(why) => return Some(unknown(why)),
     };
-    let mut reasons = seen.changes.clone();
+    let mut reasons: Vec<String> = seen.changes.iter().map(ToString::to_string).collect();
     match &seen.hashes {
         Some(Err(why)) => return Some(unknown(why)),
         Some(Ok(hashes)) => reasons.extend(others(seen, containers, |service| {
@@ -53,8 +54,23 @@ fn stale(stack: &StackName, seen: &StackSeen, containers: &[Container]) -> Optio
     (!reasons.is_empty()).then(|| {
         about(Finding::broken(Check::RunningStale, State::Running))
             .expected(format!("what was applied at {}", applied.at), reasons.join("; "))
-            .next(format!("stackctl restart {stack}"))
+            .next(next(stack, seen))
     })
+}
+
+/// A restart is refused as long as a file is missing.
+fn next(stack: &StackName, seen: &StackSeen) -> String {
+    let missing: Vec<String> = seen
+        .changes
+        .iter()
+        .filter(|change| change.what == What::Missing)
+        .map(|change| change.path.display().to_string())
+        .collect();
+    let restart = format!("stackctl restart {stack}");
+    if missing.is_empty() {
+        return restart;
+    }
+    format!("bring {} back, or take it out of the declaration, then: {restart}", missing.join(" and "))
 }
 
 /// The containers that were made from something else than `hash` says.

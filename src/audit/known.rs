@@ -210,6 +210,7 @@ mod tests {
     use crate::atomic::{PUBLIC, replace};
     use crate::seal::SealedUnit;
     use crate::systemd::loaded::JobInfo;
+    use crate::systemd::settings::assignments::Assignments;
     use crate::systemd::value::Timestamp;
     use crate::systemd::words::SystemState;
 
@@ -314,7 +315,7 @@ mod tests {
                 sha256: picture,
                 link: None,
                 enabled_by: Vec::new(),
-                settings: Vec::new(),
+                settings: Assignments::default(),
             }
             .into(),
             stack: None,

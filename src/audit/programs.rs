@@ -18,7 +18,7 @@ fn of(name: &UnitName, declared: &DeclaredUnit, context: &Context) -> BTreeSet<P
     let lines = declared.sealed.settings.iter().filter(|setting| {
         setting.section == "Service" && setting.key.starts_with("Exec") && setting.key != "ExecSearchPath"
     });
-    let commands = lines.filter_map(|setting| Command::parse_line(&setting.value, context, name).ok());
+    let commands = lines.filter_map(|setting| Command::parse_line(setting.value, context, name).ok());
     commands.flatten().map(|command| PathBuf::from(command.path)).filter(|path| path.is_absolute()).collect()
 }
 

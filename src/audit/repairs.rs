@@ -189,6 +189,7 @@ mod tests {
     use super::*;
     use crate::audit::declaration::DeclaredUnit;
     use crate::seal::SealedUnit;
+    use crate::systemd::settings::assignments::Assignments;
 
     fn at(hours: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_770_000_000 + hours * 3600)
@@ -202,7 +203,7 @@ mod tests {
             sha256: crate::digest::Sha256::of(b""),
             link: None,
             enabled_by: Vec::new(),
-            settings: Vec::new(),
+            settings: Assignments::default(),
         };
         declaration.units.insert(
             unit.clone(),

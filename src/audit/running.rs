@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::declaration::Declaration;
 use super::world::World;
-use crate::compose::{Compose, Flaw, Overlay};
+use crate::compose::{Compose, Flaw};
 use crate::dirs::Dirs;
 use crate::error::chain;
 use crate::exit::Code;
@@ -15,7 +15,7 @@ use crate::lock::{Locked, Peek};
 use crate::names::StackName;
 use crate::podman::{Container, Inspected, Podman, PodmanError};
 use crate::process::Interrupt;
-use crate::stack::{Applied, Held, StackError, StackState};
+use crate::stack::{Applied, Held, InputChange, StackError, StackState};
 use crate::systemd::words::ActiveState;
 
 /// How long the compose provider is asked for hashes, one stack after the other, before the rest is left unknown. Each
@@ -83,7 +83,7 @@ pub struct StackSeen {
     /// Why it is not started, if its data must be brought back first.
     pub held: Option<Held>,
     /// What changed of its files since.
-    pub changes: Vec<String>,
+    pub changes: Vec<InputChange>,
     /// The config hashes that an apply would give its containers now; none if nobody was asked.
     pub hashes: Option<Result<BTreeMap<String, String>, String>>,
     /// Whether a transaction was under way while it was looked at.
@@ -231,14 +231,14 @@ fn ask_hashes(
     }
     let deadline = Instant::now() + HASHES;
     for (stack, seen) in stacks {
-        let Ok(Some(applied)) = &seen.applied else { continue };
+        let Ok(Some(_)) = &seen.applied else { continue };
         let runs = |one: &Container| one.is_running() && one.project() == seen.project.as_deref();
         let Some(declared) = inventory.stacks.get(stack) else { continue };
         if !seen.changes.is_empty() || seen.busy || !containers.iter().any(runs) {
             continue;
         }
         seen.hashes = Some(if Instant::now() < deadline {
-            hashes(dirs, host, stack, declared, applied)
+            hashes(dirs, host, stack, declared)
         } else {
             Err(format!("not asked within {}", humantime::format_duration(HASHES)))
         });
@@ -250,15 +250,10 @@ fn hashes(
     host: &Host,
     stack: &StackName,
     declared: &Declared,
-    applied: &Applied,
 ) -> Result<BTreeMap<String, String>, String> {
-    let ask = || {
-        // Reading the files needs no podman.
-        let compose = Compose::new(dirs, host, &host.podman, stack, &declared.entry, &Interrupt::never())?;
-        let overlay = Overlay::of_services(dirs, stack, applied.services.keys())?;
-        compose.hashes(&overlay)
-    };
-    ask().map_err(|error| chain(&error))
+    // Reading the files needs no podman. What is made with the id of a container is not judged by its hash.
+    let compose = Compose::new(dirs, host, &host.podman, stack, &declared.entry, &Interrupt::never());
+    compose.and_then(|mut compose| compose.hashes(&[])).map_err(|error| chain(&error))
 }
 
 /// What a stack's unit is doing, as far as its containers are concerned.

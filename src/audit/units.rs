@@ -29,7 +29,7 @@ pub(super) fn judge(seen: &Seen, dirs: &Dirs, verdicts: &mut Verdicts) {
 
     verdicts.record(
         Check::UnitMissing,
-        if let (Owned::Unknown(problem), Some(_)) = (&seen.owned, &missing_on_disk) {
+        if let (Owned::Unknown(problem), Some(_)) = (&*seen.owned, &missing_on_disk) {
             Some(
                 Finding::unknown(Check::UnitMissing, State::OnDisk)
                     .about(&seen.name, seen.declared.stack.as_ref())

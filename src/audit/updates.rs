@@ -22,7 +22,7 @@ pub(super) fn judge(world: &World, verdicts: &mut Verdicts) {
     let Some((_, seen)) = timer else { return };
     let calendar = seen.declared.sealed.settings.iter().filter(|one| one.key == "OnCalendar");
     let period =
-        calendar.map(|one| calendar::longest_pause(&one.value).unwrap_or(UNCLEAR)).min().unwrap_or(UNCLEAR);
+        calendar.map(|one| calendar::longest_pause(one.value).unwrap_or(UNCLEAR)).min().unwrap_or(UNCLEAR);
     let bound = period * PERIODS;
     let expected = format!("an update run within the last {}", humantime::format_duration(bound));
     let finding = Finding::broken(Check::UpdateOverdue, State::Running).about(&unit, None);

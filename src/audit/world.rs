@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use fs_err as fs;
@@ -22,7 +23,6 @@ use crate::generation;
 use crate::marked;
 use crate::names::{StackName, UnitName};
 use crate::render;
-use crate::seal::Setting;
 use crate::systemd::bus::BusError;
 use crate::systemd::linger::lingers;
 use crate::systemd::loaded::{Detail, LoadedUnit, ManagerState, UnitList};
@@ -102,7 +102,7 @@ pub struct Seen {
     /// How its name resolves on disk.
     pub resolution: Resolution,
     /// What lies in the owner directory under the name of its file.
-    pub owned: Owned,
+    pub owned: Arc<Owned>,
     /// What the manager has of it; none for a template, which cannot be loaded itself. Of its settings only what is
     /// looked at once they are compared.
     pub loaded: Option<Result<LoadedUnit, BusError>>,
@@ -211,9 +211,9 @@ impl World {
             let is_down = matches!(unit.active_state, ActiveState::Inactive | ActiveState::Failed);
             !is_down && name.unit_type() == "service" && !self.units.contains_key(*name)
         });
-        undeclared.map(|(name, _)| name).filter(|name| {
-            matches!(self.search_path.resolve(name).state, DiskState::NotFound(NotFound::NoCopy))
-        })
+        undeclared
+            .map(|(name, _)| name)
+            .filter(|name| matches!(self.search_path.outcome(name).0, DiskState::NotFound(NotFound::NoCopy)))
     }
 
     /// Those of them that are ours: sealed still, or with a link to a seal in the documentation that the manager has.
@@ -264,22 +264,29 @@ impl World {
     ) -> Self {
         let Disk { search_path, mut resolutions } = disk;
         let marked = marked::on_disk(dirs, |name| !declared.contains_key(name));
-        let units: BTreeMap<UnitName, Seen> = declared
-            .into_iter()
-            .map(|(name, declared)| {
-                let template = if declared.sealed_as_template { name.template() } else { None };
-                let seen = Seen {
-                    resolution: resolutions.remove(&name).unwrap_or_else(|| search_path.resolve(&name)),
-                    owned: Owned::look(&dirs.owner().join(template.as_ref().unwrap_or(&name).as_str())),
-                    loaded: answers.loaded.remove(&name),
-                    differences: differences.remove(&name).unwrap_or_default(),
-                    in_memory: answers.listed.units.contains_key(&name),
-                    name: name.clone(),
-                    declared,
-                };
-                (name, seen)
-            })
-            .collect();
+        let mut templates: BTreeMap<UnitName, Arc<Owned>> = BTreeMap::new();
+        let owned = |name: &UnitName| Arc::new(Owned::look(&dirs.owner().join(name.as_str())));
+        let mut units = BTreeMap::new();
+        // One by one: `collect` would hold all of them three times over while it sorts them.
+        units.extend(declared.into_iter().map(|(name, declared)| {
+            let template = if declared.sealed_as_template { name.template() } else { None };
+            let seen = Seen {
+                resolution: resolutions.remove(&name).unwrap_or_else(|| search_path.resolve(&name)),
+                owned: match template {
+                    Some(template) => {
+                        let look = || owned(&template);
+                        Arc::clone(templates.entry(template.clone()).or_insert_with(look))
+                    }
+                    None => owned(&name),
+                },
+                loaded: answers.loaded.remove(&name),
+                differences: differences.remove(&name).unwrap_or_default(),
+                in_memory: answers.listed.units.contains_key(&name),
+                name: name.clone(),
+                declared,
+            };
+            (name, seen)
+        }));
         let moved =
             moved::look(dirs, units.values().flat_map(|seen| moved::directories_of(&seen.resolution)));
         let last_update = last_update(dirs);
@@ -385,7 +392,7 @@ fn aliases(
 ) -> BTreeMap<UnitName, UnitName> {
     let mut referenced = BTreeSet::new();
     for (name, unit) in names.iter().filter_map(|name| Some((name, declared.get(name)?))) {
-        let settings: Vec<Declared<'_>> = unit.sealed.settings.iter().map(Setting::as_declared).collect();
+        let settings: Vec<Declared<'_>> = unit.sealed.settings.iter().collect();
         referenced.extend(referenced_units(name, &settings, context));
     }
     // Ours have one name each, instances too.

@@ -91,7 +91,7 @@ fn look(context: &Context, arguments: &Arguments) -> Result<Code, Error> {
         match preview(context, stack) {
             Ok(mut found) => offers.append(&mut found),
             Err(error) => {
-                tracing::error!(STACKWARDEN_STACK = stack.as_str(), "stack {stack}: {}", chain(&error));
+                tracing::error!(STACKWARDEN_STACK = stack.as_str(), "stack {stack}: {}", error.line());
                 worst = worst.max(error.code());
             }
         }

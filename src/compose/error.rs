@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::said::{dependents, foreign_network, taken_port};
 use crate::atomic::WriteError;
 use crate::names::StackName;
 use crate::process::ProcessError;
@@ -85,6 +86,24 @@ pub enum ComposeError {
 }
 
 impl ComposeError {
+    /// What to type next.
+    #[must_use]
+    pub fn next(&self) -> Option<String> {
+        match self {
+            Self::Refused { stack, .. } | Self::Image { stack, .. } | Self::NotAFile { stack, .. } => {
+                Some(format!("mend that, then: stackctl preflight {stack}"))
+            }
+            Self::Step { stack, source: ProcessError::Interrupted { .. }, .. } => {
+                Some(format!("stackctl restart {stack}"))
+            }
+            Self::Step { stack, source: ProcessError::TimedOut { .. }, .. } => Some(format!(
+                "stackctl compose {stack} -- logs --tail 50; if it only takes long, a larger \"startup_timeout\" or \"pull_timeout\" in its inventory file"
+            )),
+            Self::Step { stack, source, .. } => Some(after(stack, source.stderr())),
+            _ => None,
+        }
+    }
+
     /// What compose printed while it did something.
     #[must_use]
     pub fn printed(&self) -> Option<&str> {
@@ -109,4 +128,24 @@ impl ComposeError {
             Self::Refused { source, .. } | Self::Step { source, .. } if source.is_interrupted()
         )
     }
+}
+
+/// What to type next, after what compose said while it did something with a stack.
+#[must_use]
+pub fn after(stack: &StackName, said: &str) -> String {
+    if let Some(port) = taken_port(said) {
+        return format!(
+            "ss --listening --numeric --processes 'sport = :{port}', which tells who has that port, then: stackctl restart {stack}"
+        );
+    }
+    if let Some(network) = foreign_network(said) {
+        return format!("podman network rm {network}, then: stackctl restart {stack}");
+    }
+    let filters: String = dependents(said).flat_map(|id| [" --filter id=", id]).collect();
+    if filters.is_empty() {
+        return format!("mend that, then: stackctl restart {stack}");
+    }
+    format!(
+        "podman ps --all{filters}, which tells what shares a namespace with the container that is replaced, and has to be removed (podman rm --force), then: stackctl restart {stack}"
+    )
 }

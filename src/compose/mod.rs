@@ -4,6 +4,7 @@
 mod dotenv;
 mod env_files;
 mod error;
+mod hashes;
 mod joined;
 mod merged;
 mod model;
@@ -11,13 +12,15 @@ mod named;
 mod needs;
 mod overlay;
 mod provider;
+mod said;
 mod sayable;
 mod secrets;
 
 pub use env_files::{EnvFiles, Secret};
-pub use error::ComposeError;
+pub use error::{ComposeError, after};
 pub use joined::remove_left_env_files;
-pub use model::{Model, Service};
+pub use model::{Model, Namespace, Service};
 pub use overlay::{LABEL, Overlay};
 pub use provider::{Compose, find_provider};
+pub use said::is_a_cause;
 pub use secrets::{Flaw, FlawKind};

@@ -21,6 +21,50 @@ pub struct Model {
     pub needs: Needs,
 }
 
+/// What containers can share with those of another service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Namespace {
+    /// Its network.
+    Network,
+    /// Its processes, which end with the first of them.
+    Pid,
+    /// Its shared memory.
+    Ipc,
+}
+
+impl Namespace {
+    pub(super) const ALL: [Self; 3] = [Self::Network, Self::Pid, Self::Ipc];
+
+    /// The key of a service that says so.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Network => "network_mode",
+            Self::Pid => "pid",
+            Self::Ipc => "ipc",
+        }
+    }
+
+    /// That key's value for a container that shares none.
+    #[must_use]
+    pub fn alone(self) -> &'static str {
+        match self {
+            Self::Network => "none",
+            Self::Pid | Self::Ipc => "private",
+        }
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Pid => "process namespace",
+            Self::Ipc => "IPC namespace",
+        }
+    }
+}
+
 /// One service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Service {
@@ -36,8 +80,12 @@ pub struct Service {
     pub depends_on: BTreeMap<String, String>,
     /// The health check's command in exec form with blanks in an argument, which podman's API splits.
     pub splits_health_check: bool,
-    /// The service whose network its containers share.
-    pub network_of: Option<String>,
+    /// The services whose namespaces its containers share.
+    pub shares: BTreeMap<Namespace, String>,
+    /// The services whose volumes its containers mount.
+    pub volumes_from: BTreeSet<String>,
+    /// The containers, by name or id and whosever they are, whose namespaces its containers share.
+    pub joins: BTreeMap<Namespace, String>,
     /// Whether its containers are made with another container's id: they share its network, processes or volumes.
     pub is_tied: bool,
     /// Whether containers are to be pulled anew at every start.
@@ -63,18 +111,10 @@ impl Model {
         Ok(Self { project, services, pulls_by_policy: false, needs: Needs::from_value(value) })
     }
 
-    /// The references of the images that are to be pulled if they are missing, and the services that want each.
+    /// The references of the images that the services name.
     #[must_use]
-    pub fn images(&self) -> BTreeMap<&str, Vec<&str>> {
-        let mut images: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (name, service) in
-            self.services.iter().filter(|(_, service)| !service.built && service.replicas > 0)
-        {
-            if let Some(image) = &service.image {
-                images.entry(image).or_default().push(name);
-            }
-        }
-        images
+    pub fn images(&self) -> Vec<&str> {
+        self.services.values().filter_map(|service| service.image.as_deref()).collect()
     }
 
     /// The first service whose image has a name that is none.
@@ -84,16 +124,16 @@ impl Model {
         self.services.iter().find(|(_, service)| bad(service)).map(|(name, _)| name.as_str())
     }
 
-    /// Which service shares the network of which other.
-    pub fn sharing(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.services
-            .iter()
-            .filter_map(|(name, service)| Some((name.as_str(), service.network_of.as_deref()?)))
+    /// Which service shares what of which other.
+    pub fn sharing(&self) -> impl Iterator<Item = (&str, Namespace, &str)> {
+        self.services.iter().flat_map(|(name, service)| {
+            service.shares.iter().map(|(what, with)| (name.as_str(), *what, with.as_str()))
+        })
     }
 
-    /// Services that share the network of one that there is not, and that one.
-    pub fn strangers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.sharing().filter(|(_, other)| !self.services.contains_key(*other))
+    /// Services that share something of one that there is not, what, and that one.
+    pub fn strangers(&self) -> impl Iterator<Item = (&str, Namespace, &str)> {
+        self.sharing().filter(|(_, _, other)| !self.services.contains_key(*other))
     }
 
     /// The services that others wait for until they are healthy.
@@ -123,6 +163,11 @@ impl Service {
     fn from_value(value: &Value) -> Self {
         let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         let deployed = value.pointer("/deploy/replicas").and_then(number);
+        let with = |kind: &str| -> BTreeMap<Namespace, String> {
+            let of = |what: Namespace| Some((what, text(what.key())?.strip_prefix(kind)?.to_owned()));
+            Namespace::ALL.into_iter().filter_map(of).collect()
+        };
+        let shares = with("service:");
         Self {
             image: text("image"),
             built: value.get("build").is_some_and(|build| !build.is_null()),
@@ -130,12 +175,19 @@ impl Service {
             restart: text("restart"),
             depends_on: depends_on(value.get("depends_on")),
             splits_health_check: value.pointer("/healthcheck/test").is_some_and(is_split),
-            network_of: text("network_mode")
-                .and_then(|mode| mode.strip_prefix("service:").map(str::to_owned)),
-            is_tied: ["network_mode", "ipc", "pid"]
-                .iter()
-                .any(|key| text(key).is_some_and(|mode| mode.starts_with("service:")))
+            is_tied: !shares.is_empty()
                 || value.get("volumes_from").is_some_and(|volumes| !volumes.is_null()),
+            shares,
+            volumes_from: value
+                .get("volumes_from")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|from| from.as_str()?.split(':').next())
+                .filter(|service| *service != "container")
+                .map(str::to_owned)
+                .collect(),
+            joins: with("container:"),
             pull_policy: text("pull_policy"),
             named_mounts: value
                 .get("volumes")
@@ -146,6 +198,13 @@ impl Service {
                 .map(|place| place.trim_end_matches('/').to_owned())
                 .collect(),
         }
+    }
+
+    /// Whether its containers are made anew when those of one of these services are.
+    #[must_use]
+    pub fn follows(&self, services: &BTreeSet<&str>) -> bool {
+        let others = self.shares.values().chain(&self.volumes_from);
+        others.into_iter().any(|other| services.contains(other.as_str()))
     }
 
     /// Whether its containers are meant to run for ever: they are started again when they end.
@@ -238,7 +297,8 @@ mod tests {
                         "depends_on": {"db": {"condition": "service_healthy", "required": true}},
                         "healthcheck": {"test": ["CMD", "sh", "-c", "true || false"]}},
                 "db": {"image": "b:1", "deploy": {"replicas": 2}},
-                "own": {"image": "own", "build": {"context": "."}, "network_mode": "service:web"}}}"#,
+                "own": {"image": "own", "build": {"context": "."}, "network_mode": "service:web",
+                        "volumes_from": ["db:ro", "container:other"]}}}"#,
         );
         let podman = model(
             r#"{"services": {"web": {"image": "a:1", "depends_on": ["db"], "scale": "3"}, "db": {}}, "_dirname": "/x"}"#,
@@ -248,8 +308,12 @@ mod tests {
         assert!(docker.services["web"].is_restarted() && docker.services["web"].splits_health_check);
         assert!(!docker.services["db"].is_restarted());
         assert_eq!(docker.awaited_healthy().collect::<Vec<_>>(), ["db"]);
-        assert_eq!(docker.images(), BTreeMap::from([("a:1", vec!["web"]), ("b:1", vec!["db"])]));
-        assert_eq!(docker.services["own"].network_of.as_deref(), Some("web"));
+        assert_eq!(docker.images(), ["b:1", "own", "a:1"]);
+        assert_eq!(docker.services["own"].shares, BTreeMap::from([(Namespace::Network, "web".to_owned())]));
+        assert_eq!(docker.services["own"].volumes_from, BTreeSet::from(["db".to_owned()]));
+        for (other, follows) in [("web", true), ("db", true), ("other", false)] {
+            assert_eq!(docker.services["own"].follows(&BTreeSet::from([other])), follows, "{other}");
+        }
         assert!(docker.services["own"].is_tied && !docker.services["web"].is_tied);
         assert_eq!(podman.project, None);
         assert_eq!(podman.services["web"].replicas, 3);
@@ -267,12 +331,15 @@ mod tests {
     }
 
     #[test]
-    fn a_network_can_only_be_shared_with_a_service_that_there_is() {
+    fn namespaces_can_only_be_shared_with_a_service_that_there_is() {
+        use Namespace::{Ipc, Network, Pid};
         let model = model(
-            r#"{"services": {"web": {}, "own": {"network_mode": "service:web"}, "db": {"network_mode": "service:nosuch"}}}"#,
+            r#"{"services": {"web": {"pid": "host", "ipc": "container:x"}, "own": {"network_mode": "service:web", "ipc": "service:web"}, "db": {"pid": "service:nosuch"}}}"#,
         );
-        assert_eq!(model.sharing().collect::<Vec<_>>(), [("db", "nosuch"), ("own", "web")]);
-        assert_eq!(model.strangers().collect::<Vec<_>>(), [("db", "nosuch")]);
+        let sharing = [("db", Pid, "nosuch"), ("own", Network, "web"), ("own", Ipc, "web")];
+        assert_eq!(model.sharing().collect::<Vec<_>>(), sharing);
+        assert_eq!(model.services["web"].joins, BTreeMap::from([(Ipc, "x".to_owned())]));
+        assert_eq!(model.strangers().collect::<Vec<_>>(), [("db", Pid, "nosuch")]);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::model::{Model, Service};
-use super::needs::Needs;
 use crate::atomic::{self, WriteError};
 use crate::dirs::Dirs;
 use crate::names::StackName;
@@ -30,7 +29,7 @@ impl Overlay {
     pub fn write(dirs: &Dirs, stack: &StackName, model: Option<&Model>) -> Result<Self, WriteError> {
         // A name per purpose: what only reads holds no lock, and must not replace what an apply is using.
         let suffix = if model.is_some() { "labels" } else { "none" };
-        Self::put(dirs, stack, suffix, &content(stack, model, &BTreeSet::new()))
+        Self::put(dirs, stack, suffix, &content(stack, model, |_, _| Map::new()))
     }
 
     /// As [`Overlay::write`], beside what an apply is using: for asking what it would make.
@@ -38,34 +37,24 @@ impl Overlay {
     /// # Errors
     /// The runtime directory cannot be written.
     pub fn to_ask(dirs: &Dirs, stack: &StackName, model: &Model) -> Result<Self, WriteError> {
-        Self::put(dirs, stack, "to-ask", &content(stack, Some(model), &BTreeSet::new()))
+        Self::put(dirs, stack, "to-ask", &content(stack, Some(model), |_, _| Map::new()))
     }
 
-    /// As [`Overlay::write`], for services that are known by name: for asking what an apply would make.
+    /// As [`Overlay::write`], and takes from the services `detached` what they share of others.
     ///
     /// # Errors
     /// The runtime directory cannot be written.
-    pub fn of_services<'a>(
-        dirs: &Dirs,
-        stack: &StackName,
-        services: impl IntoIterator<Item = &'a String>,
-    ) -> Result<Self, WriteError> {
-        let services = services.into_iter().map(|name| (name.clone(), Service::default())).collect();
-        let model = Model { project: None, services, pulls_by_policy: false, needs: Needs::default() };
-        Self::put(dirs, stack, "asked", &content(stack, Some(&model), &BTreeSet::new()))
-    }
-
-    /// As [`Overlay::write`], and takes their network from the services `detached`.
-    ///
-    /// # Errors
-    /// The runtime directory cannot be written.
-    pub fn without_network(
+    pub fn detached(
         dirs: &Dirs,
         stack: &StackName,
         model: &Model,
         detached: &BTreeSet<&str>,
     ) -> Result<Self, WriteError> {
-        Self::put(dirs, stack, "detached", &content(stack, Some(model), detached))
+        let alone = |name: &str, service: &Service| {
+            let keys = service.shares.keys().filter(|_| detached.contains(name));
+            keys.map(|what| (what.key().to_owned(), json!(what.alone()))).collect()
+        };
+        Self::put(dirs, stack, "detached", &content(stack, Some(model), alone))
     }
 
     fn put(dirs: &Dirs, stack: &StackName, suffix: &str, content: &str) -> Result<Self, WriteError> {
@@ -92,16 +81,17 @@ fn pulls(service: &Service) -> bool {
     service.pull_policy.as_deref().is_some_and(|policy| !matches!(policy, "build" | "never"))
 }
 
-/// JSON is YAML.
-fn content(stack: &StackName, model: Option<&Model>, detached: &BTreeSet<&str>) -> String {
+/// JSON is YAML. `more` has settings of a service beside its label.
+fn content(
+    stack: &StackName,
+    model: Option<&Model>,
+    more: impl Fn(&str, &Service) -> Map<String, Value>,
+) -> String {
     let mut services: BTreeMap<&str, Value> = BTreeMap::new();
     if let Some(model) = model {
         for (name, service) in &model.services {
-            let labels = json!({ LABEL: stack.service().as_str() });
-            let mut settings = Map::from_iter([("labels".to_owned(), labels)]);
-            if detached.contains(name.as_str()) {
-                settings.insert("network_mode".to_owned(), json!("none"));
-            }
+            let mut settings = more(name, service);
+            settings.insert("labels".to_owned(), json!({ LABEL: stack.service().as_str() }));
             if model.pulls_by_policy && pulls(service) {
                 settings.insert("pull_policy".to_owned(), json!("never"));
             }
@@ -118,15 +108,24 @@ mod tests {
     #[test]
     fn every_service_is_labelled() {
         let stack = StackName::parse("demo").unwrap();
-        let model = Model::from_value(&json!({"services": {"a": {}, "b \"c\"": {}}})).unwrap();
+        let model = |a: Value| Model::from_value(&json!({"services": {"a": a, "b \"c\"": {}}})).unwrap();
+        let plain = model(json!({}));
         assert_eq!(
-            content(&stack, Some(&model), &BTreeSet::new()),
+            content(&stack, Some(&plain), |_, _| Map::new()),
             r#"{"services":{"a":{"labels":{"PODMAN_SYSTEMD_UNIT":"demo.service"}},"b \"c\"":{"labels":{"PODMAN_SYSTEMD_UNIT":"demo.service"}}}}"#
         );
-        assert!(
-            content(&stack, Some(&model), &BTreeSet::from(["a"]))
-                .contains(r#""a":{"labels":{"PODMAN_SYSTEMD_UNIT":"demo.service"},"network_mode":"none"}"#)
-        );
-        assert_eq!(content(&stack, None, &BTreeSet::new()), r#"{"services":{}}"#);
+        assert_eq!(content(&stack, None, |_, _| Map::new()), r#"{"services":{}}"#);
+    }
+    #[test]
+    fn what_a_service_shares_is_taken_away() {
+        let home = tempfile::tempdir().unwrap();
+        let (dirs, stack) = (Dirs::below(home.path()), StackName::parse("demo").unwrap());
+        let a = json!({"network_mode": "service:b", "pid": "service:c", "ipc": "host"});
+        let model = Model::from_value(&json!({"services": {"a": a, "b": {}, "c": {}}})).unwrap();
+        let detached = Overlay::detached(&dirs, &stack, &model, &BTreeSet::from(["a"])).unwrap();
+        let text = crate::document::read_text(detached.path()).unwrap();
+        let of_a = &serde_json::from_str::<Value>(&text).unwrap()["services"]["a"];
+        let labels = json!({LABEL: "demo.service"});
+        assert_eq!(*of_a, json!({"labels": labels, "network_mode": "none", "pid": "private"}));
     }
 }

@@ -2,22 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::env_files::{self, EnvFiles};
 use super::error::ComposeError;
+use super::hashes;
 use super::joined::{self, Joined};
 use super::merged::{MERGED, merged, project_hash};
 use super::model::{self, Model};
 use super::named::Named;
 use super::overlay::Overlay;
+use super::said;
 use super::sayable::Sayable;
 use crate::dirs::Dirs;
 use crate::document::{kind_of, read_text};
 use crate::inventory::{Entry, Host, ProviderKind};
 use crate::lock::Locked;
 use crate::names::StackName;
+use crate::podman::Container;
 use crate::process::{Command, Environment, Interrupt, ProcessError, Redactor};
 
 /// Reading files takes compose some 0.1 s; a machine that is starting 50 stacks may take far longer. Both providers
@@ -41,10 +47,20 @@ pub struct Compose {
     has_env_files: bool,
     reads_other_files: bool,
     joined: Option<Joined>,
+    whole: Option<Unseen>,
     redactor: Redactor,
     sayable: Sayable,
     run: PathBuf,
     interrupt: Interrupt,
+}
+
+/// What holds the values of secrets.
+struct Unseen(Value);
+
+impl fmt::Debug for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unseen")
+    }
 }
 
 /// The pinned provider's program.
@@ -120,6 +136,7 @@ impl Compose {
             reads_other_files,
             env_files,
             joined: None,
+            whole: None,
             run: dirs.run(),
             interrupt: interrupt.clone(),
         })
@@ -182,17 +199,15 @@ impl Compose {
     /// # Errors
     /// compose refuses the files, or what it says of them is not understood.
     pub fn model(&mut self, dirs: &Dirs) -> Result<Model, ComposeError> {
-        self.only_files()?;
         self.join_env_files()?;
-        let refused = |source| self.refused(source);
         let value = match self.kind {
-            ProviderKind::DockerCompose => {
-                self.directly(None).args(["config", "--format", "json"]).capture_json().map_err(refused)?
-            }
+            ProviderKind::DockerCompose => self.whole()?,
             ProviderKind::PodmanCompose => {
+                self.only_files()?;
                 let none = Overlay::write(dirs, &self.stack, None)?;
                 let command = self.directly(Some(&none)).args(["config", "--services"]);
-                merged(&command.capture_stderr().map_err(refused)?).ok_or_else(|| ComposeError::Model {
+                let printed = command.capture_stderr().map_err(|source| self.refused(source))?;
+                merged(&printed).ok_or_else(|| ComposeError::Model {
                     stack: self.stack.clone(),
                     problem: format!("podman-compose printed no \"{MERGED}\""),
                 })?
@@ -216,29 +231,45 @@ impl Compose {
             self.project.clone_from(&model.project);
         }
         model.project.clone_from(&self.project);
+        self.whole = (self.kind == ProviderKind::DockerCompose).then_some(Unseen(value));
         Ok(model)
     }
 
-    /// The config hash of every service, as its containers carry it; docker-compose only.
+    /// The config hash of every service, as its containers carry it where these are the containers; docker-compose only.
     ///
     /// # Errors
     /// compose refuses the files.
-    pub fn hashes(&self, overlay: &Overlay) -> Result<BTreeMap<String, String>, ComposeError> {
-        self.only_files()?;
-        let asked = if self.named.env_files.is_empty() && !self.reads_other_files {
-            self.directly(Some(overlay))
-        } else {
-            // docker-compose (2.26) leaves a service's env files out of this hash, and `up` has them in it. So it is asked
-            // about what the files come to, where their variables are the service's own.
-            let whole = self.directly(Some(overlay)).arg("config").capture();
-            let whole = whole.map_err(|source| self.refused(source))?;
-            let options = self.options_with([OsStr::new("-")]);
-            self.command(&self.provider, READ_TIMEOUT).args(options).input(&whole)
+    pub fn hashes(&mut self, containers: &[Container]) -> Result<BTreeMap<String, String>, ComposeError> {
+        let mut whole = match self.whole.take() {
+            Some(Unseen(whole)) => whole,
+            None => self.whole()?,
         };
-        let text =
-            asked.args(["config", "--hash", "*"]).capture_text().map_err(|source| self.refused(source))?;
+        let stand_ins = hashes::stand_ins(self.project.as_deref().unwrap_or_default(), containers);
+        hashes::as_up_has_it(&mut whole, self.stack.service().as_str(), &stand_ins);
+        let asked = self.command(&self.provider, READ_TIMEOUT).args(self.options_with([OsStr::new("-")]));
+        // It is made normal already, and what is a container's id now is no service to be depended on.
+        let asked =
+            asked.input(whole.to_string().as_bytes()).args(["config", "--no-normalize", "--hash", "*"]);
+        let text = asked.capture_text().map_err(|source| self.refused(source))?;
         let pairs = text.lines().filter_map(|line| line.trim().split_once(' '));
         Ok(pairs.map(|(service, hash)| (service.to_owned(), hash.trim().to_owned())).collect())
+    }
+
+    /// The files as docker-compose merges them.
+    fn whole(&self) -> Result<Value, ComposeError> {
+        self.only_files()?;
+        let whole = self.directly(None).args(["config", "--format", "json"]).capture_json();
+        whole.map_err(|source| self.refused(source))
+    }
+
+    /// The names of all services, of disabled profiles too; docker-compose only.
+    ///
+    /// # Errors
+    /// compose refuses the files.
+    pub fn services_of_all_profiles(&self) -> Result<Vec<String>, ComposeError> {
+        let asked = self.directly(None).args(["--profile", "*", "config", "--services"]);
+        let text = asked.capture_text().map_err(|source| self.refused(source))?;
+        Ok(text.lines().map(|line| line.trim().to_owned()).collect())
     }
 
     /// The config hash of the project, as every container of it carries it; podman-compose only.
@@ -282,7 +313,7 @@ impl Compose {
         watch: impl FnMut(&str),
     ) -> Result<(), ComposeError> {
         self.through_podman(overlay, timeout).args(arguments).run(watch).map_err(|source| {
-            let source = source.retold(without_command);
+            let source = source.retold(said::reason);
             ComposeError::Step { stack: self.stack.clone(), step, source }
         })
     }
@@ -401,12 +432,6 @@ impl Compose {
             .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'))
             .collect()
     }
-}
-
-/// podman compose ends what the provider said with the whole command line of the provider.
-fn without_command(said: &str) -> String {
-    let lines = said.lines().filter(|line| !line.starts_with("Error: executing "));
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[expect(clippy::exit, clippy::disallowed_methods, reason = "as if this program had been replaced")]

@@ -123,9 +123,11 @@ pub(super) fn provider(dirs: &Dirs, host: &Host, diagnosis: &mut Diagnosis) {
     diagnosis.record("provider", found);
 }
 
-/// The version in `Docker Compose version v2.26.1-4`, or in podman-compose's first line.
+/// The version in `Docker Compose version v2.26.1-4`, or in podman-compose's own line: podman, which that (1.3) asks too, may
+/// print its own before.
 fn version_in(text: &str) -> &str {
-    let words = text.lines().next().unwrap_or_default().split_whitespace();
+    let own = text.lines().find(|line| !line.starts_with("podman version "));
+    let words = own.unwrap_or_default().split_whitespace();
     let number = |word: &&str| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
     words.into_iter().find(number).map_or("?", |word| word.trim_start_matches('v').trim_end_matches(','))
 }
@@ -140,6 +142,7 @@ mod tests {
             ("Docker Compose version v2.26.1-4\n", "2.26.1-4"),
             ("docker-compose version 1.29.2, build unknown\n", "1.29.2"),
             ("podman-compose version 1.3.0\npodman version 5.4.2\n", "1.3.0"),
+            ("podman version 5.4.2\npodman-compose version 1.3.0\n", "1.3.0"),
             ("", "?"),
         ] {
             assert_eq!(version_in(text), version);

@@ -193,6 +193,7 @@ pub(super) fn reasons(facts: &Facts<'_>, differences: &[Difference]) -> Vec<Reas
 
 fn of_loaded(facts: &Facts<'_>, loaded: &LoadedUnit, differences: &[Difference]) -> Vec<Reason> {
     let mut reasons = Vec::new();
+    let drifted = differences.iter().any(|difference| difference.between == Between::DeclaredAndDisk);
     if loaded.transient {
         let text = "the manager has a transient unit of this name: made by systemd-run or another program, gone when it ends";
         reasons.push(Reason::new(Kind::Transient, text));
@@ -214,17 +215,23 @@ fn of_loaded(facts: &Facts<'_>, loaded: &LoadedUnit, differences: &[Difference])
             .and_then(|manager| manager.units_load)
             .map_or_else(String::new, |time| format!(", as it was on {time}"));
         let text = format!(
-            "the manager runs another definition than the one on disk{when}; `systemctl --user daemon-reload` makes it read the disk: {}",
+            "the manager runs another definition than the one on disk{when}; {}: {}",
+            if drifted {
+                "the one on disk is not what is declared, and a daemon-reload would load it: mend the disk first"
+            } else {
+                "`systemctl --user daemon-reload` makes it read the disk"
+            },
             stale.join("; ")
         );
         reasons.push(Reason::new(Kind::Stale, text));
     }
     if let Some((path, changed, read)) = not_read(facts).filter(|_| !loaded.transient) {
         let text = format!(
-            "{} changed on {}, after the manager last read all unit files (on {}): unless it has loaded this unit since, a daemon-reload is due",
+            "{} changed on {}, after the manager last read all unit files (on {}): unless it has loaded this unit since, {}",
             path.display(),
             moment(changed),
-            moment(read)
+            moment(read),
+            if drifted { "a daemon-reload would load it" } else { "a daemon-reload is due" }
         );
         reasons.push(Reason::new(Kind::NotRead, text).at(&path));
     } else if loaded.need_daemon_reload && stale.is_empty() {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::inspected::Inspected;
 use super::time::parse_time;
-use super::types::Inspected;
 
 /// How long podman may take to start again what has ended: it does so at once, which takes a busy machine some seconds.
 const RESTART: Duration = Duration::from_secs(10);

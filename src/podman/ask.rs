@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::types::{Container, Image, Inspected, PROJECT_LABEL, Volume};
+use super::inspected::Inspected;
+use super::types::{Container, Image, PROJECT_LABEL, Volume};
 use crate::dirs::Dirs;
 use crate::inventory::Host;
 use crate::process::{Command, Environment, Interrupt, Lines, ProcessError};
@@ -134,6 +135,14 @@ impl Podman {
         Ok(text.trim().trim_start_matches("podman version").trim().to_owned())
     }
 
+    /// Every container, whoever made it, stopped ones too, without those of pods.
+    ///
+    /// # Errors
+    /// podman does not answer.
+    pub fn containers(&self) -> Result<Vec<Container>, PodmanError> {
+        self.list(&[])
+    }
+
     /// Every container of every project, stopped ones too, without those of pods.
     ///
     /// # Errors
@@ -155,9 +164,13 @@ impl Podman {
     /// # Errors
     /// podman does not answer.
     pub fn labelled(&self, label: &str) -> Result<Vec<Container>, PodmanError> {
-        let filter = format!("label={label}");
-        let mut containers: Vec<Container> =
-            self.ask(&["ps", "--all", "--format", "json", "--filter", &filter])?.unwrap_or_default();
+        self.list(&["--filter", &format!("label={label}")])
+    }
+
+    fn list(&self, options: &[&str]) -> Result<Vec<Container>, PodmanError> {
+        let arguments: Vec<&str> =
+            ["ps", "--all", "--format", "json"].iter().chain(options).copied().collect();
+        let mut containers: Vec<Container> = self.ask(&arguments)?.unwrap_or_default();
         containers.retain(|container| !container.is_infra);
         containers.sort_by(|a, b| a.name().cmp(b.name()));
         Ok(containers)
@@ -206,24 +219,20 @@ impl Podman {
     ///
     /// # Errors
     /// podman does not answer.
-    pub fn images<'a>(
-        &self,
-        references: &[&'a str],
-    ) -> Result<BTreeMap<&'a str, Option<Image>>, PodmanError> {
-        let mut unique: Vec<&'a str> = references.to_vec();
+    pub fn images(&self, references: &[&str]) -> Result<BTreeMap<String, Option<Image>>, PodmanError> {
+        let mut unique: Vec<&str> = references.to_vec();
         unique.sort_unstable();
         unique.dedup();
         if unique.is_empty() {
             return Ok(BTreeMap::new());
         }
         let arguments: Vec<&str> = ["image", "inspect"].iter().chain(&unique).copied().collect();
+        let names = || unique.iter().map(|reference| (*reference).to_owned());
         match self.ask::<Vec<Image>>(&arguments) {
-            Ok(images) => {
-                Ok(unique.into_iter().zip(images.unwrap_or_default().into_iter().map(Some)).collect())
-            }
+            Ok(images) => Ok(names().zip(images.unwrap_or_default().into_iter().map(Some)).collect()),
             // One that is missing fails the question for all: ask one by one.
             Err(error) if error.is_no_such_object() && unique.len() == 1 => {
-                Ok(unique.into_iter().map(|reference| (reference, None)).collect())
+                Ok(names().map(|reference| (reference, None)).collect())
             }
             Err(error) if error.is_no_such_object() => {
                 let mut images = BTreeMap::new();

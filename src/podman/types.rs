@@ -1,6 +1,6 @@
 //! What podman says, as far as we need it. Unknown fields are fine, missing ones too where podman leaves them out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -52,6 +52,12 @@ pub struct Container {
     /// The pod's own container, which no service asked for.
     #[serde(default)]
     pub is_infra: bool,
+    /// The id of its pod; empty if it is in none.
+    #[serde(default)]
+    pub pod: String,
+    /// Where something is mounted, volumes of its image too, as far as podman says it.
+    #[serde(default)]
+    pub mounts: Option<Vec<String>>,
 }
 
 impl Container {
@@ -65,6 +71,13 @@ impl Container {
     #[must_use]
     pub fn project(&self) -> Option<&str> {
         self.label(PROJECT_LABEL)
+    }
+
+    /// Whether something may be mounted anywhere but at `known`, paths without a slash at their end.
+    #[must_use]
+    pub fn mounts_beside(&self, known: &BTreeSet<String>) -> bool {
+        let is_known = |mount: &String| known.contains(mount.trim_end_matches('/'));
+        self.mounts.as_ref().is_none_or(|mounts| !mounts.iter().all(is_known))
     }
 
     /// Its service.
@@ -118,13 +131,36 @@ impl Container {
     /// Whether it belongs to a service, rather than to a `compose run`.
     #[must_use]
     pub fn is_of_a_service(&self) -> bool {
-        self.service().is_some() && self.label(ONE_OFF_LABEL) != Some("True")
+        self.service().is_some() && !self.is_one_off()
+    }
+
+    /// Whether it belongs to a service of this project.
+    #[must_use]
+    pub fn is_of_a_service_of(&self, project: &str) -> bool {
+        self.project() == Some(project) && self.is_of_a_service()
+    }
+
+    /// Whether `compose run` has made it. podman-compose (1.3) marks it in no other way than by its name.
+    #[must_use]
+    pub fn is_one_off(&self) -> bool {
+        let number = || {
+            let start = format!("{}_{}_tmp", self.project()?, self.service()?);
+            self.name().strip_prefix(&start).filter(|rest| !rest.is_empty())
+        };
+        self.label(ONE_OFF_LABEL) == Some("True")
+            || number().is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
     /// Whether podman was killed while it started it: its process may run, and podman does not know.
     #[must_use]
     pub fn is_half_started(&self) -> bool {
         self.state == "initialized"
+    }
+
+    /// Whether it was made and never started.
+    #[must_use]
+    pub fn is_only_made(&self) -> bool {
+        self.state == "created"
     }
 
     /// Whether its health check has not said its word yet, in the words of `podman ps`.
@@ -167,157 +203,6 @@ pub enum Owner<'a> {
     PodmanCompose,
     /// This unit.
     Unit(&'a str),
-}
-
-/// A container in `podman container inspect`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Inspected {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// The image's id.
-    #[serde(default)]
-    pub image: String,
-    /// The reference that it was made from.
-    #[serde(default)]
-    pub image_name: String,
-    /// The image's digest.
-    #[serde(default)]
-    pub image_digest: String,
-    /// How often it was started again.
-    #[serde(default)]
-    pub restart_count: i64,
-    /// What it does now.
-    pub state: State,
-    /// What it was made with.
-    #[serde(default)]
-    pub config: Config,
-    /// What the host does for it.
-    #[serde(default)]
-    pub host_config: HostConfig,
-    /// Its volumes and binds.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub mounts: Vec<Mount>,
-}
-
-/// The state of a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct State {
-    /// `created`, `running`, `exited`, …
-    pub status: String,
-    /// What it ended with.
-    pub exit_code: i64,
-    /// When it was started last.
-    pub started_at: String,
-    /// When it ended last.
-    pub finished_at: String,
-    /// Whether the kernel killed it for want of memory.
-    #[serde(rename = "OOMKilled")]
-    pub oom_killed: bool,
-    /// Whether somebody asked podman to stop it.
-    pub stopped_by_user: bool,
-    /// Why it could not be started.
-    pub error: String,
-    /// Its health, if it has a health check.
-    #[serde(deserialize_with = "null_is_default")]
-    pub health: Health,
-}
-
-/// The health of a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Health {
-    /// `starting`, `healthy`, `unhealthy`; empty without a health check.
-    pub status: String,
-    /// How often the check failed in a row.
-    pub failing_streak: i64,
-    /// The last checks.
-    #[serde(deserialize_with = "null_is_default")]
-    pub log: Vec<HealthLog>,
-}
-
-/// One run of a health check.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct HealthLog {
-    /// When it began.
-    pub start: String,
-    /// What it ended with.
-    pub exit_code: i64,
-    /// What it printed.
-    pub output: String,
-}
-
-/// What a container was made with.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Config {
-    /// Its labels.
-    #[serde(deserialize_with = "null_is_default")]
-    pub labels: BTreeMap<String, String>,
-    /// Its health check.
-    #[serde(deserialize_with = "null_is_default")]
-    pub healthcheck: Healthcheck,
-}
-
-/// A health check as it was declared.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Healthcheck {
-    /// The command; empty or `NONE` for none.
-    #[serde(deserialize_with = "null_is_default")]
-    pub test: Vec<String>,
-    /// Time between checks, in nanoseconds.
-    pub interval: i64,
-    /// How long failures do not count, in nanoseconds.
-    pub start_period: i64,
-    /// How long a check may take, in nanoseconds.
-    pub timeout: i64,
-    /// After how many failures it is unhealthy.
-    pub retries: i64,
-}
-
-/// What the host does for a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct HostConfig {
-    /// When it is started again.
-    #[serde(deserialize_with = "null_is_default")]
-    pub restart_policy: RestartPolicy,
-}
-
-/// When a container is started again.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct RestartPolicy {
-    /// `no`, `always`, `on-failure`, `unless-stopped`.
-    pub name: String,
-}
-
-/// A volume or bind of a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Mount {
-    /// `volume` or `bind`.
-    #[serde(rename = "Type")]
-    pub kind: String,
-    /// The volume's name.
-    pub name: String,
-    /// The path in the container.
-    pub destination: String,
-}
-
-impl Mount {
-    /// Whether it is a volume without a name: podman gives it 64 hexadecimal digits.
-    #[must_use]
-    pub fn is_anonymous_volume(&self) -> bool {
-        self.kind == "volume"
-            && self.name.len() == 64
-            && self.name.bytes().all(|byte| byte.is_ascii_hexdigit())
-    }
 }
 
 /// A volume in `podman volume ls --format json`.
@@ -369,7 +254,7 @@ pub fn same_image(one: &str, other: &str) -> bool {
 }
 
 /// podman writes `null` where it has nothing.
-fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+pub(super) fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
@@ -396,6 +281,17 @@ mod tests {
     }
 
     #[test]
+    fn a_mount_that_is_not_known_is_told_and_so_is_not_to_know() {
+        let known = ["/data", "/etc/x"].map(str::to_owned).into();
+        let beside = |mounts: &str| {
+            let text = format!(r#"{{"Id": "c", "Mounts": {mounts}}}"#);
+            serde_json::from_str::<Container>(&text).unwrap().mounts_beside(&known)
+        };
+        assert!(!beside("[]") && !beside(r#"["/data/"]"#) && !beside(r#"["/etc/x", "/data"]"#));
+        assert!(beside(r#"["/data", "/cache"]"#) && beside("null"));
+    }
+
+    #[test]
     fn what_podman_says_is_read_with_and_without_what_it_may_leave_out() {
         let container: Container = serde_json::from_str(
             r#"{"Id": "c", "Names": ["web-web-1"], "Labels": null, "State": "running", "New": [1], "StartedAt": -62135596800}"#,
@@ -405,11 +301,5 @@ mod tests {
             (container.name(), container.owner(), container.is_running()),
             ("web-web-1", Owner::Nobody, true)
         );
-        let inspected: Inspected = serde_json::from_str(
-            r#"{"Id": "c", "Name": "x", "State": {"Status": "exited", "Health": null}, "Mounts": null,
-                "Config": {"Labels": null, "Healthcheck": null}}"#,
-        )
-        .unwrap();
-        assert_eq!(inspected.state.health.status, "");
     }
 }

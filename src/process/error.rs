@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::tail::cut;
+
 /// Longest command that a message shows; a compose command with many services would fill a screen. Characters.
 const SHOWN: usize = 400;
 
@@ -147,10 +149,7 @@ pub fn quote_all<'a>(program: &Path, arguments: impl IntoIterator<Item = &'a OsS
         text.push(' ');
         text.push_str(&quote(&argument.to_string_lossy()));
     }
-    if text.chars().count() > SHOWN {
-        text = text.chars().take(SHOWN).chain("…".chars()).collect();
-    }
-    text
+    cut(&text, SHOWN)
 }
 
 fn quote(word: &str) -> String {

@@ -18,7 +18,7 @@ pub use interrupt::Interrupt;
 pub use lines::{Lines, Next};
 pub use redact::Redactor;
 pub(crate) use running::until;
-pub use tail::one_line;
+pub use tail::{cut, one_line};
 
 /// What a thread came to. If it panicked, so does this one.
 pub(crate) fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {

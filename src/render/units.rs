@@ -8,6 +8,7 @@ use crate::dirs::Dirs;
 use crate::inventory::{Entry, Host, VerifyMode};
 use crate::names::{NameError, StackName, UnitName};
 use crate::seal;
+use crate::systemd::settings::assignments::Assignments;
 
 use super::bounds;
 use super::escape::{line, quoted, specifiers, url_path, word};
@@ -50,7 +51,7 @@ impl RenderedUnit {
     /// The links that enabling the unit makes, below the owner directory: `default.target.wants/foo.service`.
     #[must_use]
     pub fn wants_links(&self) -> Vec<PathBuf> {
-        seal::install_links(&self.name, &seal::settings(&self.text))
+        seal::install_links(&self.name, &Assignments::of_text(&self.text))
     }
 
     /// The same unit with a token that somebody else has made up.

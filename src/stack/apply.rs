@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::clean::clean;
 use super::context::Context;
-use super::detach::{detach, join_networks};
+use super::detach::Detachment;
 use super::error::StackError;
+use super::join::join;
 use super::preflight::{Prepared, preflight};
 use super::pull::pull_missing;
 use super::state::{Applied, StackState};
 use super::stop::is_called_off;
 use super::transaction::Transaction;
-use super::up::up;
-use super::verify::{Goal, Outcome, expected, verify};
+use super::up::{is_image_changed, up};
+use super::verify::{self, Goal, Observed, Outcome, expected, verify};
 use crate::compose::Overlay;
 use crate::document::Document;
 use crate::error::{Error, chain};
@@ -22,7 +23,7 @@ use crate::failpoint;
 use crate::inventory::VerifyMode;
 use crate::journal;
 use crate::names::StackName;
-use crate::podman::{Container, Image};
+use crate::podman::Container;
 use crate::progress::Progress;
 use crate::systemd::manager::{JobMode, Verb};
 use crate::systemd::words::{ActiveState, JobType};
@@ -67,13 +68,13 @@ fn apply_whole(context: &Context, stack: &StackName) -> Result<(), Error> {
     })
 }
 
-/// What still is as it was when the stack was looked at, and so is not asked for again.
-#[derive(Debug, Default)]
-pub(crate) struct Before<'a> {
-    /// Images by reference, and none for one that was not here.
-    pub images: Option<&'a BTreeMap<String, Option<Image>>>,
-    /// The containers, as far as their images go.
-    pub containers: Option<&'a [Container]>,
+/// What came up.
+#[derive(Debug)]
+pub(crate) struct CameUp {
+    /// The project's containers.
+    pub containers: Vec<Container>,
+    /// The ids of the images that the services named, by reference.
+    pub images: BTreeMap<String, String>,
 }
 
 /// Fetches what is missing and recreates what changed: what an apply and an update share. `enter` is told each step.
@@ -84,37 +85,35 @@ pub(crate) fn bring_up<'a>(
     context: &Context,
     transaction: &mut Transaction<'a>,
     prepared: &Prepared,
-    before: &Before<'_>,
     progress: &mut Progress,
     mut enter: impl FnMut(&mut Transaction<'a>, &'static str) -> Result<(), Error>,
-) -> Result<Vec<Container>, Error> {
+) -> Result<CameUp, Error> {
     let stack = transaction.stack().clone();
     let overlay = Overlay::write(&context.dirs, &stack, Some(&prepared.model))?;
 
     enter(transaction, "pull")?;
-    let fetched = pull_missing(prepared, before, &overlay, progress)?;
+    let fetched = pull_missing(prepared, &overlay, progress)?;
     fetched.done.iter().for_each(|done| transaction.note(done));
     let images = fetched.ids;
+    let detachment = Detachment::of_changed(&context.dirs, prepared, &images)?;
     remember_project(context, &stack, prepared)?;
 
     enter(transaction, "clean")?;
-    for done in clean(context, prepared, &overlay)? {
+    let mut listed = Some(prepared.containers.as_slice());
+    let cleaned = clean(context, prepared, &overlay)?;
+    for done in cleaned.into_iter().chain(detachment.carry_out(&context.dirs, prepared)?) {
         transaction.note(&done);
-    }
-    if let Some(hashes) = &prepared.hashes {
-        for done in detach(&context.dirs, prepared, hashes, &images)? {
-            transaction.note(&done);
-        }
+        listed = None;
     }
 
     enter(transaction, "apply")?;
     progress.show("compose up");
-    let containers = up(prepared, before, &overlay, &images, progress)?;
-    for done in join_networks(prepared, &containers)? {
+    let containers = up(prepared, listed, &overlay, &images, progress)?;
+    for done in join(prepared, &containers)? {
         transaction.note(&done);
     }
     failpoint::after("apply");
-    Ok(containers)
+    Ok(CameUp { containers, images })
 }
 
 /// Remembers what was applied, now that it runs in `containers`.
@@ -170,10 +169,9 @@ fn apply_prepared(
 ) -> Result<String, Error> {
     let stack = transaction.stack().clone();
     let mut progress = Progress::new();
-    let before = Before { images: Some(&prepared.images), containers: Some(&prepared.containers) };
-    let containers = bring_up(context, transaction, prepared, &before, &mut progress, Transaction::step)?;
-    remember(context, transaction, prepared, &containers)?;
-    let changed = changes(prepared, &containers);
+    let up = bring_up(context, transaction, prepared, &mut progress, Transaction::step)?;
+    remember(context, transaction, prepared, &up.containers)?;
+    let changed = changes(prepared, &up.containers);
 
     let services = prepared.model.services.len();
     let summary =
@@ -183,24 +181,30 @@ fn apply_prepared(
         VerifyMode::Detached => start_verification(context, &stack),
         VerifyMode::Gate => {
             transaction.step("verify")?;
-            gate(&stack, prepared, &BTreeSet::new(), &mut progress)?;
+            gate(&stack, prepared, up, &BTreeSet::new(), &mut progress)?;
             return Ok(format!("{summary}; up"));
         }
     }
     Ok(summary)
 }
 
-/// Verification inside the transaction, of all services but some.
+/// Verification inside the transaction, of all services but some, of what just came up: the containers of all.
 ///
 /// # Errors
 /// The stack is not up, or podman does not answer.
 pub(crate) fn gate(
     stack: &StackName,
     prepared: &Prepared,
+    up: CameUp,
     aside: &BTreeSet<String>,
     progress: &mut Progress,
-) -> Result<(), StackError> {
-    let mut expected = expected(&prepared.podman, &prepared.model)?;
+) -> Result<Vec<Observed>, StackError> {
+    let mut images = up.images;
+    if is_image_changed(prepared, &up.containers, &images) {
+        // A tag has moved while compose was at work.
+        images = verify::images(&prepared.podman, &prepared.model)?;
+    }
+    let mut expected = expected(&prepared.model, &images);
     expected.retain(|service, _| !aside.contains(service));
     let goal = Goal {
         project: &prepared.project,
@@ -209,9 +213,9 @@ pub(crate) fn gate(
         timeout: prepared.entry.verify.timeout.duration(),
         redactor: prepared.compose.redactor(),
     };
-    let outcome = verify(&prepared.podman, &goal, |standing| progress.show_each("waiting", standing))?;
-    match outcome {
-        Outcome::Up => Ok(()),
+    let listed = Some(up.containers);
+    match verify(&prepared.podman, &goal, listed, |standing| progress.show_each("waiting", standing))? {
+        Outcome::Up(observed) => Ok(observed),
         Outcome::Down { problems, waited } => {
             Err(StackError::NotUp { stack: stack.clone(), problems, waited })
         }

@@ -1,5 +1,5 @@
 //! What compose would stumble over: dependencies that are unhealthy already, containers that hang in a health state,
-//! timers of health checks whose containers are gone. Nothing is removed by us, volumes least of all.
+//! timers of health checks whose containers are gone. Nothing is removed by us that was ever started, and no volume.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::context::Context;
 use super::error::StackError;
 use super::preflight::Prepared;
+use super::ties::Ties;
 use crate::compose::Overlay;
 use crate::error::chain;
 use crate::inventory::{ProviderKind, Timespan};
@@ -23,12 +24,13 @@ const ID_LENGTH: usize = 64;
 /// podman or compose fails.
 pub fn clean(context: &Context, prepared: &Prepared, overlay: &Overlay) -> Result<Vec<String>, StackError> {
     let mut done = orphaned_timers(context, prepared);
-    done.extend(name_anew(prepared));
-    let half: Vec<&Container> = of_services(prepared).filter(|one| one.is_half_started()).collect();
+    done.extend(finish_replacements(prepared));
+    let half: Vec<&Container> = prepared.own().filter(|one| one.is_half_started()).collect();
     let ids: Vec<&str> = half.iter().map(|one| one.id.as_str()).collect();
     prepared.podman.stop(&ids, prepared.entry.startup_timeout.duration())?;
     done.extend(half.iter().map(|one| format!("stopped {}: its start was cut short", one.name())));
-    let own: Vec<&Container> = of_services(prepared)
+    let own: Vec<&Container> = prepared
+        .own()
         .filter(|container| container.is_running())
         // The words of `podman ps`: only what is not healthy is worth a closer look.
         .filter(|container| container.is_starting() || container.is_unhealthy())
@@ -57,10 +59,11 @@ pub fn clean(context: &Context, prepared: &Prepared, overlay: &Overlay) -> Resul
     let timeout = prepared.entry.startup_timeout.duration();
     match prepared.compose.kind() {
         ProviderKind::DockerCompose => {
-            // podman removes no container with whose network others run.
-            let is_shared = |service: &str| prepared.model.sharing().any(|(_, with)| with == service);
+            // podman removes no container that others share something of.
+            let ties = Ties::ask(&prepared.podman, &prepared.containers)?;
+            let is_shared = |ids: &[&str]| ids.iter().any(|id| ties.is_shared(id));
             let (shared, alone): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                services.into_iter().partition(|(service, _)| is_shared(service));
+                services.into_iter().partition(|(_, ids)| is_shared(ids));
             let ids: Vec<&str> = shared.into_values().flatten().collect();
             prepared.podman.restart(&ids, timeout)?;
             if !alone.is_empty() {
@@ -79,26 +82,31 @@ pub fn clean(context: &Context, prepared: &Prepared, overlay: &Overlay) -> Resul
     Ok(done)
 }
 
-fn of_services(prepared: &Prepared) -> impl Iterator<Item = &Container> {
-    let of_project = |container: &&Container| container.project() == Some(prepared.project.as_str());
-    prepared.containers.iter().filter(of_project).filter(|container| container.is_of_a_service())
-}
-
-/// Gives containers their names that compose left with another when it was cut short, or was run twice at once. A name
-/// that is still taken is compose's to settle.
-fn name_anew(prepared: &Prepared) -> Vec<String> {
+/// What compose left when it was cut short, or was run twice at once, while it replaced containers. One whose name is free
+/// gets it. One that was never started and whose name is still taken goes, because docker-compose (2.26) would remove it and
+/// make another one of the same name at the same time.
+fn finish_replacements(prepared: &Prepared) -> Vec<String> {
     let taken: BTreeSet<&str> = prepared.containers.iter().map(Container::name).collect();
     let mut done = Vec::new();
-    for container in of_services(prepared) {
-        if let Some(name) = container.name_to_be().filter(|name| !taken.contains(name)) {
-            // It runs as well under the other: nothing to fail for.
-            done.push(match prepared.podman.rename(&container.id, name) {
-                Ok(()) => {
-                    format!("named {} {name}: its replacement of another was cut short", container.name())
+    for container in prepared.own() {
+        let Some(name) = container.name_to_be() else { continue };
+        let (id, now) = (container.id.as_str(), container.name());
+        // It runs as well under the other name: nothing to fail for.
+        done.push(if !taken.contains(name) {
+            match prepared.podman.rename(id, name) {
+                Ok(()) => format!("named {now} {name}: its replacement of another was cut short"),
+                Err(error) => format!("{now} is not named {name}: {}", chain(&error)),
+            }
+        } else if container.is_only_made() {
+            match prepared.podman.remove(&[id], prepared.entry.startup_timeout.duration()) {
+                Ok(()) => format!("removed {now}, never started: its replacement of {name} was cut short"),
+                Err(error) => {
+                    format!("{now}, which was to replace {name}, is not removed: {}", chain(&error))
                 }
-                Err(error) => format!("{} is not named {name}: {}", container.name(), chain(&error)),
-            });
-        }
+            }
+        } else {
+            continue;
+        });
     }
     done
 }

@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::compose::ComposeError;
+use crate::compose::{ComposeError, after};
 use crate::document::ReadError;
+use crate::error::MANAGER;
 use crate::exit::Code;
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::names::{StackName, UnitName};
-use crate::podman::{PodmanError, says_later};
+use crate::podman::{PodmanError, after_refusal, says_later};
 use crate::process::ProcessError;
 use crate::systemd::bus::BusError;
 
 use super::preflight::Refusals;
 use super::state::Held;
+use super::ties::{Guest, make_way};
 use super::verify::Problem;
 use super::volumes::Loss;
 
@@ -26,7 +28,7 @@ pub enum StackError {
     #[error(transparent)]
     Inventory(#[from] InventoryError),
     /// The stack's saved state, or a record.
-    #[error("what was written down of the stack cannot be read; next: {}", remedy(.0))]
+    #[error("what was written down of the stack cannot be read")]
     State(#[from] ReadError),
     /// Preflight found something.
     #[error("stack {stack}: refused, the running containers were not touched: {refusals}")]
@@ -37,7 +39,7 @@ pub enum StackError {
         refusals: Refusals,
     },
     /// compose could not start the stack because something that others depend on is not up.
-    #[error("stack {stack} is not up, and compose gave up waiting for it: {}", list(problems))]
+    #[error("stack {stack} is not up, and compose gave up waiting for it: {}", joined(problems))]
     DependencyNotUp {
         /// The stack.
         stack: StackName,
@@ -79,17 +81,21 @@ pub enum StackError {
         said: String,
     },
     /// compose said that all is well, and it is not.
-    #[error("stack {stack}: service {service} has no container after `compose up`: {said}")]
+    #[error(
+        "stack {stack}: service {service}: expected a container that was started, saw {seen} after `compose up`: {said}"
+    )]
     NotMade {
         /// The stack.
         stack: StackName,
         /// The service.
         service: String,
+        /// What there is instead.
+        seen: &'static str,
         /// The last error that compose printed.
         said: String,
     },
     /// The verdict.
-    #[error("stack {stack} is not up{}: {}", after(*waited), list(problems))]
+    #[error("stack {stack} is not up{}: {}", limit(*waited), joined(problems))]
     NotUp {
         /// The stack.
         stack: StackName,
@@ -176,7 +182,7 @@ pub enum StackError {
         containers: Vec<String>,
     },
     /// The containers were stopped, and that could not be recorded.
-    #[error("stack {stack}: {done}, but not recorded; next: df --human-readable --inodes, and make room")]
+    #[error("stack {stack}: {done}, but not recorded")]
     Unwritten {
         /// The stack.
         stack: StackName,
@@ -187,7 +193,7 @@ pub enum StackError {
     },
     /// The stack runs, and with what could not be stored.
     #[error(
-        "stack {stack}: its containers run ({containers}), but what they were made from could not be stored; next: make room, then: stackctl apply {stack}"
+        "stack {stack}: its containers run ({containers}), but what they were made from could not be stored"
     )]
     UpUnwritten {
         /// The stack.
@@ -198,15 +204,23 @@ pub enum StackError {
         source: crate::atomic::WriteError,
     },
     /// What runs would be replaced by podman-compose, which takes no anonymous volume along.
-    #[error(
-        "stack {stack}: refused, the running containers were not touched: {}",
-        losses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-    )]
+    #[error("stack {stack}: refused, the running containers were not touched: {}", joined(losses))]
     VolumesLost {
         /// The stack.
         stack: StackName,
         /// What would be lost.
         losses: Vec<Loss>,
+    },
+    /// podman does not remove what others share a namespace with.
+    #[error(
+        "stack {stack}: refused, the running containers were not touched: expected nobody else to need a container that is replaced, but podman removes none that others depend on: {}",
+        joined(guests)
+    )]
+    Shared {
+        /// The stack.
+        stack: StackName,
+        /// Who shares one.
+        guests: Vec<Guest>,
     },
     /// Its data must be brought back first.
     #[error(
@@ -230,6 +244,29 @@ pub enum StackError {
 }
 
 impl StackError {
+    /// What to type next, where the text does not say it.
+    #[must_use]
+    pub fn next(&self) -> Option<String> {
+        match self {
+            Self::Inventory(error) => Some(error.next()),
+            Self::State(error) => Some(remedy(error)),
+            Self::Bus(_) => Some(MANAGER.to_owned()),
+            Self::Refused { stack, .. } => Some(format!("mend that, then: stackctl preflight {stack}")),
+            Self::Shared { stack, guests } => Some(make_way(stack, guests)),
+            Self::Compose(error) => error.next(),
+            Self::NotMade { stack, said, .. } => Some(after(stack, said)),
+            Self::Fetch { verb: "pull", image, source, .. } => {
+                Some(after_refusal(image, source.printed().unwrap_or_default()))
+            }
+            Self::NotFetched { verb: "pull", image, said, .. } => Some(after_refusal(image, said)),
+            Self::Up { source, .. } | Self::Fetch { source, .. } => source.next(),
+            Self::NotUp { problems, .. } | Self::DependencyNotUp { problems, .. } => next_of(problems),
+            Self::Unwritten { .. } => Some("df --human-readable --inodes, and make room".to_owned()),
+            Self::UpUnwritten { stack, .. } => Some(format!("make room, then: stackctl apply {stack}")),
+            _ => None,
+        }
+    }
+
     /// How the program ends because of this error.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -243,6 +280,7 @@ impl StackError {
             Self::Up { source, .. } | Self::Fetch { source, .. } => compose_code(source),
             Self::NotFetched { .. }
             | Self::NotMade { .. }
+            | Self::Shared { .. }
             | Self::ImageGone { .. }
             | Self::Job { .. }
             | Self::StopUnclear { .. }
@@ -267,11 +305,22 @@ impl From<BusError> for StackError {
     }
 }
 
-fn list(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+fn joined(several: &[impl ToString]) -> String {
+    several.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn after(waited: Option<Duration>) -> String {
+/// What shows more of each, once.
+fn next_of(problems: &[Problem]) -> Option<String> {
+    let mut commands: Vec<&str> = Vec::new();
+    for problem in problems {
+        if !commands.contains(&problem.next.as_str()) {
+            commands.push(&problem.next);
+        }
+    }
+    (!commands.is_empty()).then(|| commands.join("; "))
+}
+
+fn limit(waited: Option<Duration>) -> String {
     waited.map_or_else(String::new, |waited| format!(" after {}", humantime::format_duration(waited)))
 }
 

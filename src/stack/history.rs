@@ -40,10 +40,7 @@ pub fn text(records: &[Record]) -> String {
                     outcome.message.clone()
                 }
                 Some(outcome) => format!("exit {}: {}", outcome.code, outcome.message),
-                None => {
-                    let step = record.steps.last().map_or("its beginning", |step| step.name.as_str());
-                    format!("not finished: it was last seen at {step} (pid {})", record.pid)
-                }
+                None => open(record),
             };
             let started = record.started.get(..19).unwrap_or(&record.started).replace('T', " ");
             let mut line = format!(
@@ -60,6 +57,28 @@ pub fn text(records: &[Record]) -> String {
         })
         .collect();
     lines.join("\n")
+}
+
+/// What an open record says: its program is at work, or was killed.
+#[must_use]
+pub fn open(record: &Record) -> String {
+    let step = record.steps.last().map_or("its beginning", |step| step.name.as_str());
+    let pid = record.pid;
+    if runs_this_program(pid) {
+        format!("under way, at {step} (pid {pid})")
+    } else {
+        format!("not finished: it was last seen at {step} (pid {pid}, which is gone)")
+    }
+}
+
+/// Whether the process runs the program that this one does; the number may belong to another one by now.
+fn runs_this_program(pid: u32) -> bool {
+    let name = |process: &str| {
+        let program = fs_err::read_link(format!("/proc/{process}/exe")).ok()?;
+        // What an upgrade has replaced while it runs.
+        Some(program.file_name()?.to_string_lossy().trim_end_matches(" (deleted)").to_owned())
+    };
+    name(&pid.to_string()).is_some_and(|theirs| name("self") == Some(theirs))
 }
 
 fn is_superseded(record: &Record, outcome: &Outcome) -> bool {
@@ -97,21 +116,29 @@ mod tests {
             "outcome": {"code": 81, "message": "rolled back: not healthy"}
         });
         let open = json!({
-            "version": 1, "stack": "db", "verb": "apply", "pid": 7, "started": "2026-02-13T04:00:00.000Z",
-            "steps": [{"name": "pull", "started": ""}]
+            "version": 1, "stack": "db", "verb": "apply", "pid": 4_294_967_295_u32,
+            "started": "2026-02-13T04:00:00.000Z", "steps": [{"name": "pull", "started": ""}]
+        });
+        let running = json!({
+            "version": 1, "stack": "db", "verb": "verify", "pid": std::process::id(),
+            "started": "2026-02-13T04:00:00.000Z", "steps": [{"name": "verify", "started": ""}]
         });
         let superseded = json!({
             "version": 1, "stack": "db", "verb": "verify", "pid": 7, "started": "2026-02-13T04:00:00.000Z", "steps": [],
             "outcome": {"code": 75, "message": "superseded"}
         });
         let records: Vec<Record> =
-            [record, open, superseded].map(|record| serde_json::from_value(record).unwrap()).into();
+            [record, open, superseded, running].map(|record| serde_json::from_value(record).unwrap()).into();
         assert_eq!(
             text(&records),
-            "2026-02-13 04:00:00  web  update      62.5 s  exit 81: rolled back: not healthy\n    \
+            format!(
+                "2026-02-13 04:00:00  web  update      62.5 s  exit 81: rolled back: not healthy\n    \
              app:1 aaaaaaaaaaaa (1.2, 0123456789ab) -> bbbbbbbbbbbb\n\
-             2026-02-13 04:00:00  db   apply               not finished: it was last seen at pull (pid 7)\n\
-             2026-02-13 04:00:00  db   verify              superseded"
+             2026-02-13 04:00:00  db   apply               not finished: it was last seen at pull (pid 4294967295, which is gone)\n\
+             2026-02-13 04:00:00  db   verify              superseded\n\
+             2026-02-13 04:00:00  db   verify              under way, at verify (pid {})",
+                std::process::id()
+            )
         );
     }
 }

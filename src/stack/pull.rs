@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::apply::Before;
 use super::error::StackError;
 use super::preflight::Prepared;
 use crate::compose::{Compose, ComposeError, Overlay};
@@ -25,7 +24,6 @@ pub struct Fetched {
 /// An image cannot be had, or not in time.
 pub fn pull_missing(
     prepared: &Prepared,
-    before: &Before<'_>,
     overlay: &Overlay,
     progress: &mut Progress,
 ) -> Result<Fetched, StackError> {
@@ -33,7 +31,7 @@ pub fn pull_missing(
     let mut fetched = Fetched { done: Vec::new(), ids: BTreeMap::new() };
     let mut references = Vec::new();
     for (_, _, reference) in &wanted {
-        match before.images.and_then(|images| images.get(reference)) {
+        match prepared.images.get(reference) {
             Some(image) => {
                 fetched.ids.extend(image.iter().map(|image| (reference.clone(), image.id.clone())));
             }
@@ -42,7 +40,7 @@ pub fn pull_missing(
     }
     for (reference, image) in prepared.podman.images(&references)? {
         if let Some(image) = image {
-            fetched.ids.insert(reference.to_owned(), image.id);
+            fetched.ids.insert(reference, image.id);
         }
     }
     let deadline = Instant::now() + prepared.entry.pull_timeout.duration();
@@ -75,8 +73,7 @@ pub fn pull_missing(
         // That may have taken long enough for a tag to move.
         let references: Vec<&str> = fetched.ids.keys().map(String::as_str).collect();
         let now = prepared.podman.images(&references)?;
-        let now: Vec<_> =
-            now.into_iter().filter_map(|(name, image)| Some((name.to_owned(), image?.id))).collect();
+        let now: Vec<_> = now.into_iter().filter_map(|(name, image)| Some((name, image?.id))).collect();
         fetched.ids.extend(now);
     }
     Ok(fetched)

@@ -32,7 +32,7 @@ pub enum Refusal {
         stack: StackName,
     },
     /// A compose file that is not there.
-    #[error("stack {stack}: compose file {}: expected a regular file, found none", path.display())]
+    #[error("stack {stack}: compose file {}: expected a regular file, found none; next: stackctl add {stack} --compose FILE", path.display())]
     ComposeFileMissing {
         /// The stack.
         stack: StackName,

@@ -6,7 +6,7 @@ use fs_err as fs;
 
 use super::Refusal;
 use super::sync::previous;
-use crate::artifacts::{self, Change};
+use crate::artifacts::{self, Change, Hand};
 use crate::dirs::Dirs;
 use crate::error::Error;
 use crate::marked;
@@ -20,6 +20,7 @@ use crate::seal::Seal;
 /// Nothing of that name is declared or sealed and no unit names its seal, or the system refuses. The inventory entry goes
 /// first, so that what is left after a failure is reported as orphaned, and the same call finishes it.
 pub fn remove(dirs: &Dirs, stack: &StackName) -> Result<Vec<Change>, Error> {
+    let hand = Hand::new(dirs);
     let mut changes = Vec::new();
     let entry = dirs.inventory_file(stack);
     let seal_path = Seal::path(dirs, stack.as_str());
@@ -37,7 +38,7 @@ pub fn remove(dirs: &Dirs, stack: &StackName) -> Result<Vec<Change>, Error> {
     if fs::symlink_metadata(&entry).is_ok_and(|metadata| metadata.is_symlink()) {
         return Err(artifacts::ArtifactError::Linked { target: fs::read_link(&entry)?, path: entry }.into());
     }
-    let seal = previous(dirs, &seal_path, &mut changes)?;
+    let seal = previous(&hand, &seal_path, &mut changes)?;
     if declared {
         fs::remove_file(&entry)?;
         changes.push(Change::Removed(entry));
@@ -45,7 +46,7 @@ pub fn remove(dirs: &Dirs, stack: &StackName) -> Result<Vec<Change>, Error> {
     match seal {
         Some(seal) => {
             for (name, sealed) in &seal.units {
-                changes.extend(artifacts::take_away(dirs, name, sealed)?);
+                changes.extend(artifacts::take_away(&hand, name, sealed)?);
             }
             fs::remove_file(&seal_path)?;
             changes.push(Change::Removed(seal_path));
@@ -53,7 +54,7 @@ pub fn remove(dirs: &Dirs, stack: &StackName) -> Result<Vec<Change>, Error> {
         // What it sealed is known by its name and by the seal that its text names.
         None => {
             for name in marked.into_iter().chain(render::names_of(stack)?).collect::<BTreeSet<_>>() {
-                changes.extend(artifacts::take_away_unsealed(dirs, &name, &render::marker(&seal_path))?);
+                changes.extend(artifacts::take_away_unsealed(&hand, &name, &render::marker(&seal_path))?);
             }
         }
     }

@@ -1,8 +1,7 @@
 //! `stackctl repair`: puts a stack's owned unit files and links back to the declared ones, keeping what was there.
 
 use super::Refusal;
-use crate::artifacts::{self, Change};
-use crate::dirs::Dirs;
+use crate::artifacts::{self, Change, Hand};
 use crate::document::Document;
 use crate::error::Error;
 use crate::generation;
@@ -16,20 +15,21 @@ use crate::seal::Seal;
 /// # Errors
 /// The stack is not sealed, a link's target is gone, or the system refuses.
 pub fn repair(
-    dirs: &Dirs,
+    hand: &Hand<'_>,
     host: &Host,
     programs: &Programs,
     stack: &StackName,
 ) -> Result<Vec<Change>, Error> {
-    match relink(dirs, stack.as_str())? {
+    match relink(hand, stack.as_str())? {
         Some(changes) => Ok(changes),
-        None => super::sync(dirs, host, programs, stack),
+        None => super::sync(hand, host, programs, stack),
     }
 }
 
 /// Puts the links back that lead to the sealed files of a generation; `None` if the units of the seal called `name`
 /// are no links, or there is no seal.
-pub(crate) fn relink(dirs: &Dirs, name: &str) -> Result<Option<Vec<Change>>, Error> {
+pub(crate) fn relink(hand: &Hand<'_>, name: &str) -> Result<Option<Vec<Change>>, Error> {
+    let dirs = hand.dirs;
     let path = Seal::path(dirs, name);
     let seal = match Seal::load(&path) {
         Ok(seal) => seal,
@@ -47,10 +47,12 @@ pub(crate) fn relink(dirs: &Dirs, name: &str) -> Result<Option<Vec<Change>>, Err
         }
         let unit = dirs.owner().join(name.as_str());
         let links = sealed.enabled_by.iter().map(|link| dirs.owner().join(link));
-        for link in std::iter::once(unit).chain(links) {
-            if !generation::hops(&link).contains(target) {
+        for link in std::iter::once(unit.clone()).chain(links) {
+            // What enables the unit leads to it, which has been put back by then.
+            let is_enabling = link != unit && generation::leads_to(&link, &unit);
+            if !is_enabling && !generation::hops(&link).contains(target) {
                 let target = generation::link_target(&dirs.config_home, &path, &link, target);
-                changes.extend(artifacts::put_link_back(dirs, &link, &target)?);
+                changes.extend(artifacts::put_link_back(hand, &link, &target)?);
             }
         }
     }

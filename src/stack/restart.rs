@@ -53,11 +53,11 @@ pub fn restart(context: &Context, stack: &StackName) -> Result<Code, Error> {
         .run_job_telling(Verb::Restart, &unit, JobMode::Replace, deadline, |doing| progress.show(doing))
         .map_err(StackError::from)?;
     drop(progress);
+    // What the unit's own apply said is more than the job's result.
+    let record = records::newest(&context.dirs, stack, &["apply"]).filter(|record| record.started >= begin);
+    let said = record.and_then(|record| record.outcome);
     if !result.is_success() {
-        // What the unit's own apply said is more than the job's result.
-        let record =
-            records::newest(&context.dirs, stack, &["apply"]).filter(|record| record.started >= begin);
-        if let Some(outcome) = record.and_then(|record| record.outcome).filter(|outcome| outcome.code != 0) {
+        if let Some(outcome) = said.filter(|outcome| outcome.code != 0) {
             let code = Code::ALL.iter().find(|code| code.number() == outcome.code).copied();
             tracing::error!(STACKWARDEN_STACK = stack.as_str(), "{}", outcome.message);
             return Ok(code.unwrap_or(Code::Unexpected));
@@ -65,8 +65,12 @@ pub fn restart(context: &Context, stack: &StackName) -> Result<Code, Error> {
         let result = result.to_string();
         return Err(StackError::Job { unit, wanted: "restarted", result }.into());
     }
-    if entry.verify.mode != VerifyMode::Gate {
-        verify::run(context, stack, None)?;
+    match entry.verify.mode {
+        VerifyMode::Gate => {
+            let said = said.map_or_else(|| "up".to_owned(), |outcome| outcome.message);
+            transaction::tell(stack, &said);
+        }
+        VerifyMode::Detached | VerifyMode::Off => verify::run(context, stack, None)?,
     }
     Ok(Code::Done)
 }

@@ -116,34 +116,77 @@ impl Applied {
     }
 }
 
+/// An input of a stack that is not what it was when it was applied. What is in an env file is never shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputChange {
+    /// The file.
+    pub path: PathBuf,
+    /// What became of it.
+    pub what: What,
+}
+
+/// What became of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Its content is another one.
+    Edited,
+    /// It was not there.
+    New,
+    /// It is declared, and cannot be read: nothing can be applied until it is back.
+    Missing,
+    /// Nothing reads it any more.
+    Unread,
+}
+
+impl std::fmt::Display for InputChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = match self.what {
+            What::Edited => "was edited",
+            What::New => "is new",
+            What::Missing => "is gone or cannot be read",
+            What::Unread => "is gone, or not declared any more",
+        };
+        write!(f, "{} {what}", self.path.display())
+    }
+}
+
 impl Applied {
-    /// What of the inputs is not what it was when they were applied, each in a few words. Both sides are only named:
-    /// what is in an env file is never shown.
+    /// What of the inputs is not what it was when they were applied.
     #[must_use]
-    pub fn changes(&self, inventory_file: &Path, declared: &Declared) -> Vec<String> {
+    pub fn changes(&self, inventory_file: &Path, declared: &Declared) -> Vec<InputChange> {
         let entry = &declared.entry;
-        let files: Vec<PathBuf> = entry.compose_files().collect();
+        let files: BTreeSet<PathBuf> = entry.compose_files().collect();
         let compose_files = digests(files.iter().map(PathBuf::as_path), Sha256::of);
-        let env_files = digests(EnvFiles::of(entry).paths(), |content| keyed(&self.key, content));
+        let env = EnvFiles::of(entry);
+        let env_files = digests(env.paths(), |content| keyed(&self.key, content));
+        let needed = env.paths().map(Path::to_owned).collect();
         let mut changes = Vec::new();
         if self.inventory != declared.sha256 {
-            changes.push(format!("{} was edited", inventory_file.display()));
+            changes.push(InputChange { path: inventory_file.to_owned(), what: What::Edited });
         }
-        changes.extend(differences(&self.compose_files, &compose_files));
-        changes.extend(differences(&self.env_files, &env_files));
+        changes.extend(differences(&self.compose_files, &compose_files, &files));
+        changes.extend(differences(&self.env_files, &env_files, &needed));
         changes
     }
 }
 
-fn differences(before: &BTreeMap<PathBuf, Sha256>, now: &BTreeMap<PathBuf, Sha256>) -> Vec<String> {
+fn differences(
+    before: &BTreeMap<PathBuf, Sha256>,
+    now: &BTreeMap<PathBuf, Sha256>,
+    needed: &BTreeSet<PathBuf>,
+) -> Vec<InputChange> {
     let paths: BTreeSet<&PathBuf> = before.keys().chain(now.keys()).collect();
     paths
         .into_iter()
-        .filter_map(|path| match (before.get(path), now.get(path)) {
-            (Some(before), Some(now)) if before == now => None,
-            (Some(_), Some(_)) => Some(format!("{} was edited", path.display())),
-            (Some(_), None) => Some(format!("{} is gone or cannot be read", path.display())),
-            (None, _) => Some(format!("{} is new", path.display())),
+        .filter_map(|path| {
+            let what = match (before.get(path), now.get(path)) {
+                (Some(before), Some(now)) if before == now => return None,
+                (Some(_), Some(_)) => What::Edited,
+                (Some(_), None) if needed.contains(path) => What::Missing,
+                (Some(_), None) => What::Unread,
+                (None, _) => What::New,
+            };
+            Some(InputChange { path: path.clone(), what })
         })
         .collect()
 }

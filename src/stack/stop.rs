@@ -12,6 +12,7 @@ use crate::error::{Error, chain};
 use crate::exit::Code;
 use crate::inventory::{Inventory, ProviderKind};
 use crate::journal;
+use crate::lock::Locked;
 use crate::names::StackName;
 use crate::podman::{self, Container, Podman};
 use crate::systemd::bus::BusError;
@@ -21,6 +22,9 @@ use crate::systemd::words::{ActiveState, JobType, SystemState};
 /// Containers stop within their own `stop_grace_period`, one after the other if they depend on each other; the unit's
 /// `TimeoutStopSec=` leaves this, and the wait for the lock.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(9 * 60);
+
+/// For what the lock of a stack is held while its unit is ended and its containers stay.
+pub const REMOVAL: &str = "remove";
 
 /// How long podman's API may take for a first word. One that is started on demand has it in half a second.
 const PING: Duration = Duration::from_secs(10);
@@ -38,6 +42,8 @@ pub struct Asked {
     pub manager: SystemState,
     /// The job of the stack's unit.
     pub job: Option<JobType>,
+    /// Whether the stack is being removed at this moment, and its containers are to stay.
+    pub removed: bool,
 }
 
 /// What a stop does.
@@ -47,6 +53,8 @@ pub enum Decision {
     Stop,
     /// They are kept: the unit starts again, and compose then replaces only what changed.
     KeepForRestart,
+    /// They are kept: the unit ends because its stack is forgotten, which leaves what runs.
+    KeepForRemoval,
     /// Nothing is touched: the session or the machine goes down, and podman with it.
     KeepForShutdown,
     /// They are left alone, and the stop fails: the unit stops, and no job says why.
@@ -61,6 +69,7 @@ pub fn decide(asked: &Asked) -> Decision {
     }
     match &asked.job {
         _ if !asked.by_unit => Decision::Stop,
+        Some(JobType::Stop) if asked.removed => Decision::KeepForRemoval,
         Some(JobType::Stop) => Decision::Stop,
         // While a restart runs the stop command its job is still `restart`. A `start` has replaced the job of a stop
         // that was under way.
@@ -101,6 +110,10 @@ pub fn stop(context: &Context, stack: &StackName) -> Result<(), Error> {
         }
         Decision::KeepForRestart => {
             tell(stack, "the unit starts again: the containers are kept");
+            Ok(())
+        }
+        Decision::KeepForRemoval => {
+            tell(stack, "it is removed: the containers are kept");
             Ok(())
         }
         Decision::KeepForShutdown => {
@@ -165,7 +178,7 @@ fn ask(context: &Context, stack: &StackName, by_unit: bool) -> Result<Asked, Bus
     let job = || manager.unit_job(&stack.service());
     // One that another has just replaced is gone when it is asked for its type.
     let job = job()?.map_or_else(job, |job| Ok(Some(job)))?.map(|job| job.kind);
-    Ok(Asked { by_unit, manager: state, job })
+    Ok(Asked { by_unit, manager: state, job, removed: Locked::is_held_for(&context.dirs, stack, REMOVAL) })
 }
 
 fn stop_now(context: &Context, stack: &StackName) -> Result<(), Error> {
@@ -339,7 +352,7 @@ fn stop_for_good(podman: &Podman, stack: &StackName, ids: &[&str]) -> Result<(),
     Err(StackError::StartedAgain { stack: stack.clone(), containers: left.into_iter().collect() })
 }
 
-/// Removes those of the containers that are still there. One goes only after those that share its network.
+/// Removes those of the containers that are still there. One goes only after those that share something of it.
 fn remove_left(podman: &Podman, mut ids: Vec<&str>) -> Result<(), StackError> {
     let mut failed = None;
     loop {
@@ -383,7 +396,17 @@ mod tests {
     use super::*;
 
     fn decided(by_unit: bool, manager: SystemState, job: Option<JobType>) -> Decision {
-        decide(&Asked { by_unit, manager, job })
+        decide(&Asked { by_unit, manager, job, removed: false })
+    }
+
+    #[test]
+    fn what_is_removed_keeps_its_containers_unless_a_person_stops_them() {
+        let removed = |by_unit, job| {
+            decide(&Asked { by_unit, manager: SystemState::Running, job: Some(job), removed: true })
+        };
+        assert_eq!(removed(true, JobType::Stop), Decision::KeepForRemoval);
+        assert_eq!(removed(true, JobType::Restart), Decision::KeepForRestart);
+        assert_eq!(removed(false, JobType::Stop), Decision::Stop);
     }
 
     #[test]

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use super::{Refusal, add};
-use crate::artifacts::{self, Change};
+use crate::artifacts::{self, Change, Hand};
 use crate::atomic;
-use crate::dirs::Dirs;
 use crate::document::{Document, ReadError};
 use crate::error::{Error, chain};
 use crate::inventory::{Host, Inventory};
@@ -18,7 +17,13 @@ use crate::seal::Seal;
 /// # Errors
 /// The entry is refused, something foreign is in the way, or the system refuses a write. What was done by then stays
 /// done; the same call finishes it.
-pub fn sync(dirs: &Dirs, host: &Host, programs: &Programs, stack: &StackName) -> Result<Vec<Change>, Error> {
+pub fn sync(
+    hand: &Hand<'_>,
+    host: &Host,
+    programs: &Programs,
+    stack: &StackName,
+) -> Result<Vec<Change>, Error> {
+    let dirs = hand.dirs;
     let declared = Inventory::load_stack(dirs, stack)?;
     if let Some(project) = &declared.entry.compose.project {
         add::check_project(dirs, stack, project)?;
@@ -30,30 +35,32 @@ pub fn sync(dirs: &Dirs, host: &Host, programs: &Programs, stack: &StackName) ->
     }
     let rendered = render::stack(dirs, host, programs, stack, &declared.entry, &declared.sha256)?;
     let seal = Seal::of(&rendered, Some(declared.sha256));
-    put(dirs, &Seal::path(dirs, stack.as_str()), &rendered, &seal)
+    put(hand, &Seal::path(dirs, stack.as_str()), &rendered, &seal)
 }
 
 /// Puts `rendered` in place of what the seal at `path` says so far, then replaces that seal by `seal`.
 pub(crate) fn put(
-    dirs: &Dirs,
+    hand: &Hand<'_>,
     path: &Path,
     rendered: &[RenderedUnit],
     seal: &Seal,
 ) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
-    let before = previous(dirs, path, &mut changes)?;
+    let before = previous(hand, path, &mut changes)?;
     for unit in rendered {
         let sealed = before.as_ref().and_then(|seal| seal.units.get(&unit.name)).map(AsRef::as_ref);
-        changes.extend(artifacts::put(dirs, unit, sealed)?);
+        changes.extend(artifacts::put(hand, unit, sealed)?);
     }
     for (name, sealed) in before.iter().flat_map(|seal| &seal.units) {
         if !seal.units.contains_key(name) {
-            changes.extend(artifacts::take_away(dirs, name, sealed)?);
+            changes.extend(artifacts::take_away(hand, name, sealed)?);
         }
     }
     if before.as_ref() != Some(seal) {
-        seal.store(path)?;
-        path.parent().into_iter().for_each(atomic::sweep);
+        if hand.acts() {
+            seal.store(path)?;
+            path.parent().into_iter().for_each(atomic::sweep);
+        }
         changes.push(Change::Wrote(path.to_owned()));
     }
     Ok(changes)
@@ -61,10 +68,14 @@ pub(crate) fn put(
 
 /// The seal so far. A damaged one, or a link that leads nowhere, is kept elsewhere, and then there is none; that of a
 /// newer version is left alone.
-pub(super) fn previous(dirs: &Dirs, path: &Path, changes: &mut Vec<Change>) -> Result<Option<Seal>, Error> {
+pub(super) fn previous(
+    hand: &Hand<'_>,
+    path: &Path,
+    changes: &mut Vec<Change>,
+) -> Result<Option<Seal>, Error> {
     let mut aside = |error: &ReadError| {
         tracing::warn!("{}", chain(error));
-        changes.push(artifacts::set_aside(dirs, path)?);
+        changes.push(hand.set_aside(path)?);
         Ok(None)
     };
     match Seal::load(path) {

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::error::StackError;
 use super::left_open::take_over;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::failpoint;
 use crate::journal;
 use crate::lock::Locked;
@@ -88,7 +88,7 @@ impl<'a> Transaction<'a> {
         let Self { context, stack, locked, record } = self;
         let (code, message) = match &result {
             Ok(done) => (0, done.clone()),
-            Err(error) => (error.code().number(), chain(error)),
+            Err(error) => (error.code().number(), error.line()),
         };
         let closed = record.close(&context.dirs, code, &message);
         drop(locked);

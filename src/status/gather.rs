@@ -10,9 +10,10 @@ use crate::document::Document;
 use crate::error::chain;
 use crate::exit::Code;
 use crate::inventory::Host;
-use crate::names::StackName;
+use crate::names::{StackName, UnitName};
 use crate::podman::Container;
 use crate::records::{self, Record};
+use crate::stack::history;
 use crate::stack::verify::ended_badly;
 use crate::systemd::manager::Manager;
 use crate::systemd::search_path::kind_of_file;
@@ -110,8 +111,7 @@ impl Last {
         let (code, message) = if let Some(outcome) = record.outcome {
             (Some(outcome.code), outcome.message)
         } else {
-            let step = record.steps.last().map_or("its beginning", |step| step.name.as_str());
-            (None, format!("not finished: it was last seen at {step}"))
+            (None, history::open(&record))
         };
         Self { verb: record.verb, started: record.started, code, message }
     }
@@ -160,7 +160,17 @@ fn with_manager(
     });
     let failed = loaded.is_some_and(|loaded| loaded.active_state == ActiveState::Failed);
     of_it.condition = condition(world.phase(stack), failed, of_it.containers.as_ref(), &own);
-    of_it.findings = own.iter().map(|finding| format!("{}: {}", finding.check, finding.seen)).collect();
+    of_it.findings = own.iter().map(|finding| told(finding, &unit)).collect();
+}
+
+/// A stack has more than one unit.
+fn told(finding: &Finding, lifecycle: &UnitName) -> String {
+    match &finding.unit {
+        Some(unit) if unit != lifecycle || finding.check == Check::UnitFailed => {
+            format!("{}: {unit}: {}", finding.check, finding.seen)
+        }
+        _ => format!("{}: {}", finding.check, finding.seen),
+    }
 }
 
 fn condition(phase: Phase, failed: bool, containers: Option<&Containers>, own: &[&Finding]) -> Condition {
@@ -217,4 +227,22 @@ fn containers(seen: &StackSeen, asked: &Asked) -> Option<Containers> {
         }
     }
     Some(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::State;
+
+    #[test]
+    fn a_finding_names_the_unit_unless_it_is_the_stacks_own() {
+        let (stack, unit) = (StackName::parse("web").unwrap(), |name| UnitName::parse(name).unwrap());
+        let line = |check, name| {
+            let finding = Finding::broken(check, State::Loaded).about(&unit(name), Some(&stack));
+            told(&finding.expected("", "seen"), &stack.service())
+        };
+        assert_eq!(line(Check::UnitFailed, "web-update.service"), "unit-failed: web-update.service: seen");
+        assert_eq!(line(Check::UnitFailed, "web.service"), "unit-failed: web.service: seen");
+        assert_eq!(line(Check::FragmentContent, "web.service"), "fragment-content: seen");
+    }
 }

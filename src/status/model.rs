@@ -167,7 +167,7 @@ pub struct Last {
     pub started: String,
     /// Its exit code; none while it is open.
     pub code: Option<u8>,
-    /// How it ended, in a line.
+    /// How it ended, in a line; a failure with what to type next.
     pub message: String,
 }
 

@@ -4,9 +4,6 @@ use std::time::SystemTime;
 
 use super::model::{Condition, Containers, Last, StackStatus, Status};
 
-/// How long a line of a message may be, in the table. Characters.
-const SHOWN: usize = 60;
-
 const HEADINGS: [&str; 6] = ["STACK", "STATUS", "DEFINITION", "CONTAINERS", "LAST APPLY", "LAST UPDATE"];
 
 /// One line: how many stacks are in which condition, and the names of those in trouble.
@@ -50,6 +47,9 @@ pub fn table(status: &Status, colour: bool, now: SystemTime) -> String {
         let text = line(row, &widths);
         lines.push(if colour { painted(&text, stack.condition) } else { text });
         lines.extend(stack.findings.iter().map(|finding| format!("  {finding}")));
+        let last = stack.last_apply.iter().chain(&stack.last_update);
+        let failed = last.filter(|last| last.code != Some(0));
+        lines.extend(failed.map(|last| format!("  {}: {}", last.verb, last.message)));
     }
     if status.stacks.is_empty() {
         lines = vec!["no stack is declared; next: stackctl add NAME --compose FILE".to_owned()];
@@ -122,11 +122,11 @@ fn last(last: Option<&Last>, now: SystemTime) -> String {
     let age = age.map_or_else(|_| last.started.clone(), |age| format!("{age} ago"));
     match last.code {
         Some(0) => age,
-        Some(code) => {
-            let message: String = last.message.chars().take(SHOWN).collect();
-            format!("{age}, exit {code}: {message}")
+        Some(code) => format!("{age}, exit {code}"),
+        None => {
+            let what = last.message.split([',', ':']).next().unwrap_or_default();
+            format!("{age}, {what}")
         }
-        None => format!("{age}, not finished"),
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
                 verb: "apply".to_owned(),
                 started: "2026-02-13T10:00:00Z".to_owned(),
                 code: Some(80),
-                message: "not up".to_owned(),
+                message: format!("{}; next: podman logs a", "not up ".repeat(20)),
             }),
             last_update: None,
             findings: vec!["stack-down: container a".to_owned()],
@@ -215,14 +215,16 @@ mod tests {
         let text = table(&status(), false, now);
         let rows: Vec<Vec<&str>> = text
             .lines()
-            .take(4)
+            .take(5)
             .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
             .collect();
         assert_eq!(rows[0], HEADINGS);
         assert_eq!(
-            rows[3],
-            ["web", "down", "?", "2/3, 1 healthy, 1 finished, 1 down", "2 h ago, exit 80: not up", "-"]
+            rows[4],
+            ["web", "down", "?", "2/3, 1 healthy, 1 finished, 1 down", "2 h ago, exit 80", "-"]
         );
+        let whole = format!("\n  apply: {}; next: podman logs a\n", "not up ".repeat(20));
+        assert!(text.contains(&whole), "{text}");
         assert!(
             text.contains("\n  stack-down: container a\n") && text.ends_with("podman does not answer: gone")
         );

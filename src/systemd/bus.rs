@@ -11,16 +11,24 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_core::Stream;
 use serde::Serialize;
 use thiserror::Error;
 use zbus::{Connection, DBusError, DynamicType, Message};
 
 use super::runtime::Runtime;
+use super::signals::{BUS, owner_changes};
 use crate::exit::Code;
 
 /// How long the bus and the manager have for one operation (design: host-wide settings, bus). An answer takes
 /// milliseconds; what takes longer than this is hung, and a path-triggered audit must not wait behind it.
 pub const BUS_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The part of the deadline that a manager which reads itself anew may be away for; measured, it is for 0.1 s.
+const ABSENCE: u32 = 3;
+
+/// How often it is waited for within one request.
+const RETURNS: u32 = 3;
 
 /// Requests that are under way at the same time. Measured: the manager is kept busy from 16 on and nothing is gained
 /// beyond 64, while sd-bus refuses a client's queue only at 393,216 messages.
@@ -167,6 +175,8 @@ pub(super) struct Bus {
     /// Set once an answer is overdue: it may still come, and a request may be on the wire in part, so that
     /// nothing that is said on this connection afterwards would be sure to be understood.
     given_up: Cell<bool>,
+    /// Set once the manager was waited for in vain.
+    deserted: Cell<bool>,
 }
 
 impl Bus {
@@ -191,7 +201,8 @@ impl Bus {
             asked: step.to_owned(),
             waited: deadline,
         })??;
-        Ok(Self { socket: socket.to_owned(), deadline, runtime, connection, given_up: Cell::new(false) })
+        let (given_up, deserted) = (Cell::new(false), Cell::new(false));
+        Ok(Self { socket: socket.to_owned(), deadline, runtime, connection, given_up, deserted })
     }
 
     /// The deadline of an operation for which no other is given.
@@ -240,6 +251,43 @@ impl Bus {
             .call_method(Some(call.destination), call.path, Some(call.interface), call.member, body)
             .await
             .map_err(|error| self.failed(error, asked))
+    }
+
+    /// As [`Bus::call`], for what changes nothing: a manager that leaves the bus to read itself anew (`daemon-reexec`) has
+    /// lost the question, and is asked again once it is back.
+    pub(super) async fn read<B>(&self, call: Call<'_>, body: &B, asked: &str) -> Result<Message, BusError>
+    where
+        B: Serialize + DynamicType,
+    {
+        let mut answer = self.call(call, body, asked).await;
+        for _ in 0..RETURNS {
+            let is_gone = matches!(answer, Err(BusError::NoManager { .. })) && !self.deserted.get();
+            if !is_gone || !self.returns(call.destination).await {
+                break;
+            }
+            answer = self.call(call, body, asked).await;
+        }
+        answer
+    }
+
+    /// Waits until somebody has `name` on the bus; whether anybody has.
+    async fn returns(&self, name: &str) -> bool {
+        let waiting = async {
+            let mut changes = owner_changes(&self.connection, name).await?;
+            loop {
+                let asked = (name,);
+                let answer = self.connection.call_method(Some(BUS), "/", Some(BUS), "NameHasOwner", &asked);
+                if answer.await?.body().deserialize()? {
+                    return Ok(true);
+                }
+                if poll_fn(|context| Pin::new(&mut changes).poll_next(context)).await.is_none() {
+                    return Ok::<bool, zbus::Error>(false);
+                }
+            }
+        };
+        let returned = matches!(self.runtime.within(self.deadline / ABSENCE, waiting).await, Some(Ok(true)));
+        self.deserted.set(!returned);
+        returned
     }
 
     /// What a failed request means.

@@ -68,11 +68,7 @@ impl DiskText {
     /// Every assignment in the order in which systemd reads them.
     #[must_use]
     pub fn declared(&self) -> Vec<Declared<'_>> {
-        self.text
-            .files()
-            .flat_map(|(_, file)| &file.assignments)
-            .map(|a| Declared { section: &a.section, key: &a.key, value: &a.value })
-            .collect()
+        self.text.files().flat_map(|(_, file)| &file.assignments).map(Declared::from).collect()
     }
 
     /// What a generator says that it made the unit from: `SourcePath=`.

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zbus::{DynamicType, Message, OwnedObjectPath, OwnedVariant, Type};
+use zbus::{Message, OwnedObjectPath, OwnedVariant, Type};
 
 use super::bus::{Bus, BusError, Call};
 use super::loaded::{Detail, JobInfo, ListedUnit, LoadedUnit, ManagerState, UnitList};
@@ -146,7 +145,7 @@ impl Manager {
     pub fn loaded_units(&self) -> Result<UnitList, BusError> {
         let asked = "list the units";
         self.operation(asked, async {
-            let reply = self.bus.call(manager("ListUnits"), &(), asked).await?;
+            let reply = self.bus.read(manager("ListUnits"), &(), asked).await?;
             let body = reply.body();
             let rows: Vec<Row<'_>> =
                 body.deserialize().map_err(|error| BusError::not_understood(asked, error))?;
@@ -225,7 +224,7 @@ impl Manager {
     pub fn has_in_memory(&self, unit: &UnitName) -> Result<bool, BusError> {
         let asked = format!("look for {unit}");
         let name = (unit.as_str(),);
-        match self.operation(&asked, self.bus.call(manager("GetUnit"), &name, &asked)) {
+        match self.operation(&asked, self.bus.read(manager("GetUnit"), &name, &asked)) {
             Ok(_) => Ok(true),
             Err(error) if error.is_refusal(NO_SUCH_UNIT) => Ok(false),
             Err(error) => Err(error),
@@ -323,7 +322,7 @@ impl Manager {
 
     /// Has the manager send its signals on this connection.
     pub(super) async fn subscribe(&self, asked: &str) -> Result<(), BusError> {
-        match self.bus.call(manager("Subscribe"), &(), asked).await {
+        match self.bus.read(manager("Subscribe"), &(), asked).await {
             Err(error) if !error.is_refusal(ALREADY_SUBSCRIBED) => Err(error),
             _ => Ok(()),
         }
@@ -337,7 +336,8 @@ impl Manager {
     ) -> Result<u32, BusError> {
         let asked = format!("{} {unit}", verb.as_str());
         let body = (unit.as_str(), mode.as_str());
-        let path: OwnedObjectPath = self.ask(manager(verb.member()), &body, &asked).await?;
+        let path: OwnedObjectPath =
+            body_of(&self.bus.call(manager(verb.member()), &body, &asked).await?, &asked)?;
         job_id(path.as_str())
             .ok_or_else(|| BusError::not_understood(&asked, format_args!("{path} is not the path of a job")))
     }
@@ -361,17 +361,8 @@ impl Manager {
         self.bus.run(asked, self.bus.deadline(), operation)
     }
 
-    async fn ask<T, B>(&self, call: Call<'_>, body: &B, asked: &str) -> Result<T, BusError>
-    where
-        T: DeserializeOwned + Type,
-        B: Serialize + DynamicType,
-    {
-        let reply: Message = self.bus.call(call, body, asked).await?;
-        reply.body().deserialize().map_err(|error| BusError::not_understood(asked, error))
-    }
-
     async fn properties(&self, path: &str, interface: &(&str,), asked: &str) -> Result<Properties, BusError> {
-        let reply = self.bus.call(properties_of(path), interface, asked).await?;
+        let reply = self.bus.read(properties_of(path), interface, asked).await?;
         Properties::from_body(&reply.body()).map_err(|reason| BusError::not_understood(asked, reason))
     }
 
@@ -381,9 +372,14 @@ impl Manager {
         T::Error: std::fmt::Display,
     {
         let call = Call { member: "Get", ..properties_of(path) };
-        let value: OwnedVariant = self.ask(call, &(interface, name), asked).await?;
+        let value: OwnedVariant = body_of(&self.bus.read(call, &(interface, name), asked).await?, asked)?;
         T::try_from(value).map_err(|error| BusError::not_understood(asked, format_args!("{name}: {error}")))
     }
+}
+
+/// What an answer says that owns what it says.
+fn body_of<T: DeserializeOwned + Type>(reply: &Message, asked: &str) -> Result<T, BusError> {
+    reply.body().deserialize().map_err(|error| BusError::not_understood(asked, error))
 }
 
 /// A row of `ListUnits`: name, description, load, active and sub state, followed unit, object, job, its type, its object.

@@ -32,6 +32,11 @@ impl Runtime {
         self.0.block_on(self.0.timeout(limit, future)).ok()
     }
 
+    /// Runs `future` as a part of another one; `None` when `limit` has passed first. The future is dropped then.
+    pub(super) async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        self.0.timeout(limit, future).await.ok()
+    }
+
     /// Connects to the socket at `path`, which waits as long as the listener's backlog is full.
     pub(super) async fn connect(&self, path: &Path) -> io::Result<std::os::unix::net::UnixStream> {
         let stream = zruntime::net::unix::UnixStream::<Shared>::connect(&self.0, path).await?;

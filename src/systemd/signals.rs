@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use zbus::{MatchRule, MessageStream, OwnedVariant, message};
+use zbus::{Connection, MatchRule, MessageStream, OwnedVariant, message};
 
 use super::bus::{Bus, BusError};
 use super::manager;
@@ -17,8 +17,23 @@ use crate::names::UnitName;
 /// with every wait, so this bounds only what comes in between.
 const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 
+/// The bus itself: its name and its interface.
+pub(super) const BUS: &str = "org.freedesktop.DBus";
+
 const PROPERTIES_INTERFACE: &str = "org.freedesktop.DBus.Properties";
 const SERVICE_INTERFACE: &str = "org.freedesktop.systemd1.Service";
+
+/// What the bus tells of who has `name`.
+pub(super) async fn owner_changes(connection: &Connection, name: &str) -> zbus::Result<MessageStream> {
+    let rule = MatchRule::builder()
+        .msg_type(message::Type::Signal)
+        .sender(BUS)
+        .interface(BUS)
+        .member("NameOwnerChanged")
+        .arg(0, name)
+        .build()?;
+    MessageStream::for_match_rule(rule, connection, None).await
+}
 
 /// The signals that are listened to while jobs run.
 #[derive(Debug)]
@@ -58,14 +73,6 @@ impl Signals {
             .path(manager::OBJECT)
             .build()
             .map_err(failed)?;
-        let owner = MatchRule::builder()
-            .msg_type(message::Type::Signal)
-            .sender("org.freedesktop.DBus")
-            .interface("org.freedesktop.DBus")
-            .member("NameOwnerChanged")
-            .arg(0, manager::SERVICE)
-            .build()
-            .map_err(failed)?;
         let changed = match of {
             None => None,
             Some(unit) => {
@@ -85,7 +92,7 @@ impl Signals {
             changed,
             status: None,
             removed: MessageStream::for_match_rule(removed, connection, Some(QUEUE)).await.map_err(failed)?,
-            owner: MessageStream::for_match_rule(owner, connection, None).await.map_err(failed)?,
+            owner: owner_changes(connection, manager::SERVICE).await.map_err(failed)?,
             endings: BTreeMap::new(),
             change: None,
         })

@@ -132,10 +132,13 @@ impl Quarantined {
         self.digests().any(|one| one == digest)
     }
 
-    /// With what was quarantined before it, but for the digests of `good`.
+    /// With what was quarantined before it, but for the digests of `good`. Of the same image that is since when, and why.
     #[must_use]
     pub fn after(mut self, before: Option<Self>, good: &BTreeSet<String>) -> Self {
         if let Some(before) = before {
+            if self.holds(&before.digest) {
+                (self.at, self.reason) = (before.at, before.reason);
+            }
             self.also.insert(before.digest);
             self.also.extend(before.also);
         }
@@ -202,6 +205,11 @@ mod tests {
         let two = bad("list3", &["own3"]).after(Some(bad("list2", &["own2"])), &set(&["own2"]));
         assert_eq!(two.also, set(&["list2", "own3"]));
         assert!(two.holds("list3") && two.holds("own3") && !two.holds("own2"));
+        let why = |one: Quarantined, reason: &str| Quarantined { reason: reason.to_owned(), ..one };
+        let first = || Some(why(bad("list2", &["own2"]), "unhealthy"));
+        let again = why(bad("own2", &["list2"]), "by hand").after(first(), &set(&[]));
+        assert_eq!((again.reason.as_str(), again.also), ("unhealthy", set(&["list2"])));
+        assert_eq!(why(bad("own3", &[]), "by hand").after(first(), &set(&[])).reason, "by hand");
         assert_eq!(bad("x", &[]).after(Some(bad("x", &[])), &set(&[])).also, set(&[]));
     }
 }

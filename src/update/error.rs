@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::error::Error as AnyError;
 use crate::exit::Code;
 use crate::names::StackName;
+use crate::podman::after_refusal;
 use crate::process::ProcessError;
 
 /// Why an update did not come to its end.
@@ -49,7 +50,7 @@ pub enum UpdateError {
     },
     /// Nothing is new, and what runs is not to run.
     #[error(
-        "stack {stack}: it still runs {image}, which is quarantined since {since}: {reason}; next: stackctl rollback {stack}, or stackctl quarantine {stack} --clear if it is good"
+        "stack {stack}: it still runs {image}, which is quarantined since {since}: {reason}; next: stackctl {way_back} {stack}, or stackctl quarantine {stack} --clear if it is good"
     )]
     QuarantinedRuns {
         /// The stack.
@@ -60,6 +61,8 @@ pub enum UpdateError {
         since: String,
         /// Why.
         reason: String,
+        /// The verb that leads away from it.
+        way_back: &'static str,
     },
     /// The registry cannot be reached, limits the rate, or is in trouble itself.
     #[error("{reference}: the registry cannot be asked now")]
@@ -68,6 +71,17 @@ pub enum UpdateError {
         reference: String,
         /// What podman or skopeo said.
         source: ProcessError,
+    },
+    /// Nobody declares the stack, and nothing is remembered of it.
+    #[error(
+        "stack {stack}: expected a stack that is declared, saw {}; next: stackctl status",
+        if declared.is_empty() { "that none is".to_owned() } else { format!("only {}", declared.join(", ")) }
+    )]
+    UnknownStack {
+        /// The stack.
+        stack: StackName,
+        /// Those that are declared.
+        declared: Vec<String>,
     },
     /// The registry said no, or offers what cannot be taken.
     #[error("{reference}: the registry refused, or what it offers is not an image")]
@@ -78,7 +92,7 @@ pub enum UpdateError {
         source: ProcessError,
     },
     /// podman's storage is full.
-    #[error("{reference}: there is no room for it; next: podman system df")]
+    #[error("{reference}: there is no room for it")]
     Full {
         /// The image.
         reference: String,
@@ -210,6 +224,17 @@ pub enum UpdateError {
 }
 
 impl UpdateError {
+    /// What to type next.
+    #[must_use]
+    pub fn next(&self) -> Option<String> {
+        match self {
+            Self::NothingChanged { source, .. } | Self::NotRemembered { source, .. } => source.next(),
+            Self::Full { .. } => Some("podman system df".to_owned()),
+            Self::Offer { reference, source } => Some(after_refusal(reference, source.stderr())),
+            _ => None,
+        }
+    }
+
     /// How the program ends because of this error.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -228,9 +253,11 @@ impl UpdateError {
             | Self::WrongImage { .. }
             | Self::NoSkopeo { .. } => Code::Refused,
             Self::NotRemembered { source, .. } => source.code(),
-            Self::Edited { .. } | Self::Open { .. } | Self::NoPin { .. } | Self::NothingToGoBackTo { .. } => {
-                Code::Configuration
-            }
+            Self::Edited { .. }
+            | Self::UnknownStack { .. }
+            | Self::Open { .. }
+            | Self::NoPin { .. }
+            | Self::NothingToGoBackTo { .. } => Code::Configuration,
             Self::RolledBack { .. } => Code::RolledBack,
             Self::NotRolledBack { .. } | Self::QuarantinedRuns { .. } => Code::NotRolledBack,
             Self::PutBack { code, .. } => match code {

@@ -30,7 +30,7 @@ impl Run<'_> {
     /// Neither a boot nor a start that nobody thought about starts the old version on data that was not brought back.
     fn hold_back(&mut self, error: &Error) -> Result<(), Error> {
         let mut state = self.state()?;
-        state.held = Some(Held { since: timestamp(SystemTime::now()), reason: chain(error) });
+        state.held = Some(Held { since: timestamp(SystemTime::now()), reason: error.reason() });
         self.is_held = true;
         Ok(state.store(&StackState::path(&self.context.dirs, &self.stack))?)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::blame;
-use super::change::{Change, Quarantined};
+use super::change::{Change, Pin, Quarantined};
 use super::error::UpdateError;
 use super::listed::Listed;
 use super::newest::Newest;
@@ -18,7 +18,7 @@ use crate::names::StackName;
 use crate::podman::Container;
 use crate::process::joined;
 use crate::stack::preflight::{allows, holds_so_far, preflight};
-use crate::stack::verify::{expected, observe};
+use crate::stack::verify::{expected, images, observe};
 use crate::stack::{Context, StackError, StackState};
 use crate::systemd::loaded::Detail;
 use crate::systemd::words::ActiveState;
@@ -123,29 +123,34 @@ impl Run<'_> {
     }
 
     /// Refuses to call it well that nothing is new, while what runs has failed and was not undone.
-    pub(super) fn refuse_quarantined(
-        &self,
-        quarantine: &BTreeMap<String, Quarantined>,
-    ) -> Result<(), UpdateError> {
+    pub(super) fn refuse_quarantined(&self, quarantine: &BTreeMap<String, Quarantined>) -> Result<(), Error> {
         let found = self.candidates.iter().find_map(|one| {
             let bad = quarantine.get(&one.change.reference)?;
             bad.digests().any(|digest| one.is_known_by(digest)).then_some((one, bad))
         });
         let Some((one, bad)) = found else { return Ok(()) };
+        // Where the way back has failed before there was a good set, the tag names the old image again.
+        let way_back = if self.good_sets()?.is_empty() { "restart" } else { "rollback" };
         Err(UpdateError::QuarantinedRuns {
             stack: self.stack.clone(),
             image: format!("{} {}", one.change.reference, bad.digest),
             since: bad.at.clone(),
             reason: bad.reason.clone(),
-        })
+            way_back,
+        }
+        .into())
+    }
+
+    /// The good sets of images behind what runs, the newest first.
+    fn good_sets(&self) -> Result<Vec<Pin>, Error> {
+        let state = StackState::load_if_any(&self.context.dirs, &self.stack).map_err(StackError::from)?;
+        Ok(sets::behind(state.map(|state| state.pins).unwrap_or_default(), &self.candidates))
     }
 
     /// What leads to the `number`th good set of images behind what runs.
     pub(super) fn way_back(&self, number: usize) -> Result<Vec<Change>, Error> {
         let stack = self.stack.clone();
-        let state = StackState::load_if_any(&self.context.dirs, &stack).map_err(StackError::from)?;
-        let pins = state.map(|state| state.pins).unwrap_or_default();
-        let sets = sets::behind(pins, &self.candidates);
+        let sets = self.good_sets()?;
         let Some(set) = number.checked_sub(1).and_then(|index| sets.get(index)) else {
             let there = sets.iter().enumerate().map(|(index, set)| format!("{}: {}", index + 1, set.line()));
             let there: Vec<String> = there.collect();
@@ -161,9 +166,9 @@ impl Run<'_> {
     /// What is down before anything changes says nothing against the new images. What changes itself must come up.
     pub(super) fn look_for_what_is_down(&mut self) -> Result<(), Error> {
         let prepared = self.prepared()?;
-        let wanted = expected(&prepared.podman, &prepared.model).map_err(StackError::from)?;
+        let images = images(&prepared.podman, &prepared.model).map_err(StackError::from)?;
         let observed = observe(&prepared.podman, &prepared.project).map_err(StackError::from)?;
-        self.not_up_before = blame::not_up(&wanted, &observed);
+        self.not_up_before = blame::not_up(&expected(&prepared.model, &images), &observed);
         let changes =
             |service: &String| self.update.images.iter().any(|change| change.services.contains(service));
         let aside: Vec<String> =

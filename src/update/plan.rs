@@ -7,7 +7,7 @@ use super::error::UpdateError;
 use super::reference::{Source, Tag, source};
 use crate::compose::Model;
 use crate::names::StackName;
-use crate::podman::{Container, Image, Podman};
+use crate::podman::{Container, Image, Podman, same_image};
 use crate::stack::StackError;
 use crate::stack::verify::{Observed, observe};
 
@@ -60,9 +60,7 @@ pub fn candidates(
     project: &str,
     model: &Model,
 ) -> Result<(Vec<Candidate>, Vec<String>), StackError> {
-    let references: Vec<&str> =
-        model.services.values().filter_map(|service| service.image.as_deref()).collect();
-    let tagged = podman.images(&references)?;
+    let tagged = podman.images(&model.images())?;
     let observed = observe(podman, project)?;
     let running: BTreeSet<&str> = observed.iter().map(|one| one.container.image.as_str()).collect();
     let ids: Vec<&str> = running.into_iter().filter(|id| !id.is_empty()).collect();
@@ -123,9 +121,13 @@ pub fn refuse_edited(stack: &StackName, candidates: &[Candidate]) -> Result<(), 
 /// Which other projects use a tag of these changes, one line each: their next restart takes what was only verified here.
 #[must_use]
 pub fn shared(containers: &[Container], project: &str, changes: &[Change]) -> BTreeSet<String> {
-    let moves = |image: &str| changes.iter().any(|change| change.tag.reference() == image);
+    let lacks = |one: &Container, change: &Change| {
+        let has = change.new.as_ref().is_some_and(|new| same_image(&new.id, &one.image_id));
+        change.tag.reference() == one.image && !has
+    };
+    let moves = |one: &Container| changes.iter().any(|change| lacks(one, change));
     let line = |one: &Container| {
-        let other = one.project().filter(|other| *other != project && moves(&one.image))?;
+        let other = one.project().filter(|other| *other != project && moves(one))?;
         Some(format!("project {other} uses {}, too, and takes it at its next restart", one.image))
     };
     containers.iter().filter_map(line).collect()
@@ -254,14 +256,17 @@ mod tests {
     #[test]
     fn who_else_uses_a_tag_is_told() {
         let Source::Tag(tag) = source("x:1", false, &[]) else { panic!() };
-        let change = Change { reference: "x:1".to_owned(), tag, services: Vec::new(), old: None, new: None };
+        let new = Some(Version { id: "sha256:new".to_owned(), digest: None, version: None, revision: None });
+        let change = Change { reference: "x:1".to_owned(), tag, services: Vec::new(), old: None, new };
         let container = |project: &str, image: &str| -> Container {
             let labels = json!({"com.docker.compose.project": project});
-            serde_json::from_value(json!({"Id": "c", "Image": image, "Labels": labels})).unwrap()
+            let id = if project == "has" { "new" } else { "old" };
+            serde_json::from_value(json!({"Id": "c", "Image": image, "ImageID": id, "Labels": labels}))
+                .unwrap()
         };
         let (tag, other) = ("docker.io/library/x:1", "docker.io/library/x:2");
-        let seen =
-            [container("own", tag), container("sb", tag), container("sb", tag), container("sc", other)];
+        let seen = [("own", tag), ("sb", tag), ("has", tag), ("sb", tag), ("sc", other)]
+            .map(|(project, image)| container(project, image));
         assert_eq!(
             shared(&seen, "own", &[change]).into_iter().collect::<Vec<_>>(),
             ["project sb uses docker.io/library/x:1, too, and takes it at its next restart"]

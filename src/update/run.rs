@@ -7,13 +7,14 @@ use super::error::UpdateError;
 use super::machine::{End, Known, Next, Seen, Step, next};
 use super::newest::Newest;
 use super::plan::{Candidate, shared};
-use crate::error::{Error, chain};
+use crate::error::{Error, chain, part_next};
 use crate::exit::Code;
 use crate::failpoint;
 use crate::names::StackName;
 use crate::process::Interrupt;
 use crate::progress::Progress;
 use crate::records::OpenRecord;
+use crate::stack::apply::CameUp;
 use crate::stack::preflight::Prepared;
 use crate::stack::{Context, StackError, Transaction, tell};
 use crate::systemd::manager::{JobMode, Verb};
@@ -36,6 +37,8 @@ pub struct Run<'a> {
     pub(super) goal: Goal,
     pub(super) transaction: Transaction<'a>,
     pub(super) prepared: Option<Prepared>,
+    /// What was applied last, until it is verified.
+    pub(super) up: Option<CameUp>,
     pub(super) candidates: Vec<Candidate>,
     /// Why the other images cannot change.
     pub(super) left_out: Vec<String>,
@@ -113,6 +116,7 @@ impl<'a> Run<'a> {
             goal,
             transaction,
             prepared: None,
+            up: None,
             candidates: Vec::new(),
             left_out: Vec::new(),
             newest: None,
@@ -285,7 +289,9 @@ impl<'a> Run<'a> {
         let stack = self.stack.clone();
         let cause = self.cause.take();
         let code = cause.as_ref().map_or(Code::TryLater, Error::code);
-        let mut why = cause.as_ref().map_or_else(|| self.recorded_cause(), |error| chain(error));
+        let line = cause.as_ref().map_or_else(|| self.recorded_cause(), Error::line);
+        // What to type after the failure itself is not what to type after the rollback.
+        let mut why = part_next(&line).0.to_owned();
         let verb = if self.is_by_hand() { "rolled back" } else { "updated" };
         match end {
             End::Updated => {
@@ -312,25 +318,28 @@ impl<'a> Run<'a> {
                         let source = Box::new(error);
                         Err(UpdateError::NothingChanged { stack, verb, source }.into())
                     }
-                    _ => Err(UpdateError::PutBack { stack, code, why }.into()),
+                    _ => Err(UpdateError::PutBack { stack, code, why: line }.into()),
                 }
             }
             End::RolledBack => {
                 // What could not be remembered.
                 if let Some(error) = self.undo_cause.take() {
-                    why = format!("{why}; and not quarantined: {}", chain(&error));
+                    why = format!("{why}; and not quarantined: {}", error.reason());
                 }
                 Err(UpdateError::RolledBack { stack, why }.into())
             }
             End::NotRolledBack => {
-                let left = self.undo_cause.take().map_or_else(
-                    || "it was not undone, because \"update.rollback\" is false".to_owned(),
-                    |error| format!("the rollback failed: {}", chain(&error)),
-                );
-                let next = if self.is_held {
-                    format!("bring the data back, then: stackctl restart {stack}")
-                } else {
-                    format!("stackctl verify {stack}")
+                let (left, next) = match self.undo_cause.take() {
+                    None => (
+                        "it was not undone, because \"update.rollback\" is false".to_owned(),
+                        format!("stackctl verify {stack}"),
+                    ),
+                    Some(error) => {
+                        let next = format!("stackctl restart {stack}");
+                        let next =
+                            if self.is_held { format!("bring the data back, then: {next}") } else { next };
+                        (format!("the rollback failed: {}", error.reason()), next)
+                    }
                 };
                 Err(UpdateError::NotRolledBack { stack, why, left, next }.into())
             }

@@ -45,7 +45,7 @@ pub fn settle_open(context: &Context, stack: &StackName, prepared: Prepared) -> 
     let started = record.started.clone();
     let run = Run::resume(context, OpenRecord::resume(record, path), prepared);
     let result = run.go_on_from(step);
-    let how = result.as_ref().map_or_else(|error| chain(error), |()| "finished".to_owned());
+    let how = result.as_ref().map_or_else(Error::line, |()| "finished".to_owned());
     Ok(Settled::Ended { how: format!("begun {started}, killed in the step {step}: {how}"), result })
 }
 

@@ -12,9 +12,9 @@ use super::registry::{self, Registry};
 use super::run::{Goal, Run};
 use super::settle::open_since;
 use crate::error::{Error, chain};
-use crate::stack::apply::{Before, bring_up, gate, remember};
+use crate::stack::Detachment;
+use crate::stack::apply::{bring_up, gate, remember};
 use crate::stack::preflight::{Prepared, preflight};
-use crate::stack::verify::observe;
 use crate::stack::volumes::at_risk;
 use crate::stack::{StackError, StackState};
 
@@ -262,6 +262,8 @@ impl Run<'_> {
         if !losses.is_empty() {
             return Err(StackError::VolumesLost { stack: self.stack.clone(), losses }.into());
         }
+        let changed = self.update.images.iter().flat_map(|change| &change.services);
+        Detachment::of_services(prepared, changed.map(String::as_str).collect())?;
         if Hook::Before.commands(&self.prepared()?.entry).is_empty() {
             return Ok(Seen::Done);
         }
@@ -312,20 +314,21 @@ impl Run<'_> {
 
     /// Whether it is remembered what was applied is told apart.
     fn recreate(&mut self) -> Result<Result<(), Error>, Error> {
-        let prepared = self.prepared.as_ref().ok_or_else(|| self.unprepared())?;
+        let Some(prepared) = &mut self.prepared else { return Err(self.unprepared()) };
+        // Since it was looked the tags have moved; and what is undone has made other containers.
+        prepared.containers = prepared.podman.containers().map_err(StackError::from)?;
+        prepared.images.clear();
         let (context, transaction) = (self.context, &mut self.transaction);
-        // The tags have moved since it was looked.
-        let before = Before::default();
-        let containers =
-            bring_up(context, transaction, prepared, &before, &mut self.progress, |_, _| Ok(()))?;
-        Ok(remember(context, transaction, prepared, &containers))
+        let up = bring_up(context, transaction, prepared, &mut self.progress, |_, _| Ok(()))?;
+        let remembered = remember(context, transaction, prepared, &up.containers);
+        self.up = Some(up);
+        Ok(remembered)
     }
 
     /// The verdict, and that every container runs the image that it should.
     pub(super) fn verify(&mut self, which: impl Fn(&Change) -> Option<&Version>) -> Result<Seen, Error> {
-        let Some(prepared) = &self.prepared else { return Ok(Seen::Failed) };
-        gate(&self.stack, prepared, &self.update.not_up_before, &mut self.progress)?;
-        let observed = observe(&prepared.podman, &prepared.project).map_err(StackError::from)?;
+        let (Some(prepared), Some(up)) = (&self.prepared, self.up.take()) else { return Ok(Seen::Failed) };
+        let observed = gate(&self.stack, prepared, up, &self.update.not_up_before, &mut self.progress)?;
         match wrong_image(&observed, &self.update.images, which) {
             None => Ok(Seen::Done),
             Some((service, expected, seen)) => {

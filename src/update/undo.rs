@@ -11,8 +11,9 @@ use super::registry;
 use super::run::Run;
 use super::sets;
 use crate::document::Document;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::podman::Podman;
+use crate::process::cut;
 use crate::records::timestamp;
 use crate::stack::{StackError, StackState};
 
@@ -132,7 +133,7 @@ impl Run<'_> {
 
     /// Why it is undone, in a line.
     fn cause_text(&self) -> String {
-        self.cause().map_or_else(|| self.recorded_cause(), |error| chain(error))
+        self.cause().map_or_else(|| self.recorded_cause(), Error::reason)
     }
 
     /// The same where the program that knew was killed: what it had left in the quarantine, or when that was.
@@ -169,12 +170,7 @@ fn quarantine_versions(
         let also: BTreeSet<String> = all(&bad).difference(&good).cloned().collect();
         let Some(digest) = bad.digest.clone().or_else(|| also.first().cloned()) else { continue };
         notes.push(format!("quarantined {} {digest}", change.reference));
-        let bad = Quarantined {
-            digest,
-            at: timestamp(SystemTime::now()),
-            reason: why.chars().take(REASON).collect(),
-            also,
-        };
+        let bad = Quarantined { digest, at: timestamp(SystemTime::now()), reason: cut(why, REASON), also };
         let before = state.quarantine.remove(&change.reference);
         state.quarantine.insert(change.reference.clone(), bad.after(before, &good));
     }

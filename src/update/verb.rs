@@ -5,6 +5,7 @@ use super::run::{Goal, Run};
 use super::settle::settle_before;
 use crate::document::Document;
 use crate::error::Error;
+use crate::inventory::Inventory;
 use crate::names::StackName;
 use crate::stack::{Context, StackError, StackState, Transaction};
 
@@ -43,8 +44,9 @@ fn settle(context: &Context, stack: &StackName, verb: &'static str) -> Result<()
 /// What is quarantined of a stack, one line each.
 ///
 /// # Errors
-/// The state cannot be read.
+/// There is no such stack, or the state cannot be read.
 pub fn quarantined(context: &Context, stack: &StackName) -> Result<Vec<String>, Error> {
+    refuse_unknown(context, stack)?;
     let quarantine = StackState::quarantine_of(&context.dirs, stack).map_err(StackError::from)?;
     Ok(quarantine
         .into_iter()
@@ -52,11 +54,22 @@ pub fn quarantined(context: &Context, stack: &StackName) -> Result<Vec<String>, 
         .collect())
 }
 
+/// One that is declared no more may still be remembered.
+fn refuse_unknown(context: &Context, stack: &StackName) -> Result<(), Error> {
+    let dirs = &context.dirs;
+    if dirs.inventory_file(stack).exists() || StackState::path(dirs, stack).exists() {
+        return Ok(());
+    }
+    let declared = Inventory::load(dirs).stacks.into_keys().map(|name| name.to_string()).collect();
+    Err(UpdateError::UnknownStack { stack: stack.clone(), declared }.into())
+}
+
 /// Lets everything be tried again.
 ///
 /// # Errors
-/// Somebody else is at work, or the state cannot be read or written.
+/// There is no such stack, somebody else is at work, or the state cannot be read or written.
 pub fn clear_quarantine(context: &Context, stack: &StackName) -> Result<(), Error> {
+    refuse_unknown(context, stack)?;
     Transaction::run(context, stack, "quarantine", |transaction| {
         transaction.step("clear")?;
         let Some(mut state) = StackState::load_if_any(&context.dirs, stack).map_err(StackError::from)? else {

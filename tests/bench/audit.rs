@@ -14,7 +14,7 @@ mod frame;
 
 use std::process::Command;
 
-use frame::{Host, Table, bytes, count, instructions, measure, ratio, sizes, time};
+use frame::{Host, Table, bytes, count, instructions, measure, measure_side_by_side, ratio, sizes, time};
 
 const STACK_AUDIT: &str = env!("CARGO_BIN_EXE_stack-audit");
 const STACKCTL: &str = env!("CARGO_BIN_EXE_stackctl");
@@ -58,14 +58,17 @@ fn audits(sizes: &[usize]) {
     let mut table = Table::new(&[
         "stacks",
         "units",
-        "stack-audit",
+        "nothing moved",
         "memory",
         "instructions",
+        "everything compared",
+        "memory",
         "after a reload",
         "one `systemctl show`",
-        "ratio",
+        "against nothing moved",
+        "against everything compared",
         "loop of `show` and awk",
-        "ratio",
+        "against nothing moved",
         "`explain`",
     ]);
     for size in sizes {
@@ -79,7 +82,10 @@ fn audits(sizes: &[usize]) {
         // What systemd remembers after the first question of all is there for both.
         measure(&show, 1);
         let runs = if *size >= 1000 { 7 } else { 21 };
-        let (audited, shown) = (measure(&audit, runs), measure(&show, runs));
+        let [audited, shown] = measure_side_by_side([&audit, &show], runs);
+        // Without what the audits before have compared, as after any change.
+        let anew = anew(&host);
+        let compared = measure(&anew, runs);
         let looped = measure(&shell_loop(&host, &units), 1);
         let explained = measure(&host.program(STACKCTL, &["explain", &host.stacks[size / 2]]), runs);
         table.row(&[
@@ -88,9 +94,12 @@ fn audits(sizes: &[usize]) {
             time(audited.time),
             bytes(audited.memory),
             count(instructions(&audit)),
+            time(compared.time),
+            bytes(compared.memory),
             time(first.time),
             time(shown.time),
             ratio(shown.time, audited.time),
+            ratio(shown.time, compared.time),
             time(looped.time),
             ratio(looped.time, audited.time),
             time(explained.time),
@@ -112,6 +121,14 @@ fn others(stacks: usize, others: usize) {
     host.add_other_units(others);
     row(others);
     print!("{table}");
+}
+
+/// An audit that compares every unit.
+fn anew(host: &Host) -> Command {
+    let text = "rm -f \"$XDG_RUNTIME_DIR/stackwarden/known.json\"; exec \"$1\"\n";
+    let mut command = host.manager.command("sh");
+    command.arg(host.script("anew.sh", text)).arg(STACK_AUDIT);
+    command
 }
 
 fn show(host: &Host, units: &[String]) -> Command {

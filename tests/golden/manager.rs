@@ -147,7 +147,7 @@ pub fn record(declaration: &Declaration, world: &World, manager: &Manager) -> Va
         put("FragmentPath", json!(loaded.fragment_path), json!(null));
         put("Documentation", json!(loaded.documentation), json!([]));
         let declared: BTreeSet<&str> =
-            declaration.units[name].sealed.settings.iter().map(|setting| setting.key.as_str()).collect();
+            declaration.units[name].sealed.settings.iter().map(|setting| setting.key).collect();
         let settings: Map<String, Value> = whole[name]
             .as_ref()
             .unwrap()

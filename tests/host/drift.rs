@@ -44,7 +44,12 @@ impl Kind {
             unit,
             path: Box::new(move |host| host.owned(unit)),
             // Lingering is advice; everything else would be a failure.
-            repair: Box::new(move |host| drop(host.must("stackctl", &["repair", stack]))),
+            repair: Box::new(move |host| {
+                let promised = host.must("stackctl", &["repair", stack, "--dry-run"]);
+                let done = host.must("stackctl", &["repair", stack]);
+                assert!(promised.lines().all(|line| line.starts_with("would ")), "{promised}");
+                assert_eq!(steps(&promised), steps(&done));
+            }),
         }
     }
 
@@ -69,6 +74,17 @@ impl Kind {
         }
         panic!("{}: found after {took:?}: {}", self.name, lines(&host.found()));
     }
+}
+
+/// What is done to which path, whether it was done or would be.
+fn steps(said: &str) -> Vec<(char, &str)> {
+    said.lines()
+        .map(|line| {
+            let (verb, what) = line.strip_prefix("would ").unwrap_or(line).split_once(' ').unwrap();
+            let path = what.rsplit_once(" at ").map_or(what, |(_, path)| path.split(' ').next().unwrap());
+            (verb.chars().next().unwrap(), path)
+        })
+        .collect()
 }
 
 /// Replaces a file by another in one step.
@@ -170,7 +186,11 @@ fn drop_in(word: &'static str, directory: &'static str, unit: &'static str, is_n
     kind.path = Box::new(path);
     // The owner's service.d is always there: the path unit has a line of its own for it.
     let permanent = word == "owner" && directory == "service.d";
+    let stack = unit.strip_suffix(".service").unwrap();
     kind.repair = Box::new(move |host| {
+        let promised = host.must("stackctl", &["repair", stack, "--dry-run"]);
+        let left = format!("left alone: {unit}: drop-in-unexpected: ");
+        assert!(!promised.contains("would ") && promised.contains(&left), "{promised}");
         fs_err::remove_file(path(host)).unwrap();
         if !permanent {
             fs_err::remove_dir(path(host).parent().unwrap()).unwrap();

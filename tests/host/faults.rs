@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::any_moment::Chance;
 use super::installed::{DEADLINE, Host, has};
-use super::races::Chance;
 use super::support::{wait_for, write};
 
 const DROP_IN: &str = "[Service]\nEnvironment=A=1\n";

@@ -10,6 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use stackwarden::dirs::Dirs;
 use tempfile::TempDir;
 
 /// A running manager. Dropping it ends everything it started and removes its directory; so does the
@@ -182,6 +183,19 @@ impl Manager {
     #[track_caller]
     pub fn write_unit(&self, name: &str, text: &str) -> PathBuf {
         write(self.owner().join(name), text)
+    }
+
+    /// The same directories, as the product takes them from the environment.
+    pub fn dirs(&self) -> Dirs {
+        Dirs {
+            user: "root".to_owned(),
+            home: self.below.join("home"),
+            config_home: self.config(),
+            state_home: self.state(),
+            data_home: self.below.join("data"),
+            cache_home: self.below.join("cache"),
+            runtime: self.runtime(),
+        }
     }
 
     /// What the manager itself has logged so far. (There is no journal: a unit whose output a test

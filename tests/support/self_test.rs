@@ -31,6 +31,12 @@ fn share_one_environment(manager: &Manager) {
     let unit = fs_err::read_to_string(&seen).unwrap();
     let command = manager.command("env").output().unwrap();
     let command = String::from_utf8(command.stdout).unwrap();
+    let dirs = manager.dirs();
+    for (name, dir) in
+        [("HOME", dirs.home), ("XDG_CONFIG_HOME", dirs.config_home), ("XDG_CACHE_HOME", dirs.cache_home)]
+    {
+        assert!(command.lines().any(|line| line == format!("{name}={}", dir.display())), "{name}\n{command}");
+    }
     for (name, value) in manager.environment() {
         let line = format!("{name}={}", value.to_str().unwrap());
         for environment in [&unit, &command] {

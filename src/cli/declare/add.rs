@@ -157,7 +157,7 @@ fn adopt(stack: &StackName, entry: &mut Entry) -> Result<(), Error> {
             tracing::warn!("{stack}: not looked for containers and volumes to adopt: {}", chain(&error));
             return Ok(());
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(Error::NotAdded { stack: stack.clone(), source: Box::new(error) }),
     };
     output::say(&format!("project {}: services {}", identity.project, identity.services.join(", ")));
     if identity.services.is_empty() {

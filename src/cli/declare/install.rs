@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::place::{Place, look, show};
+use crate::artifacts::Hand;
 use crate::audit::settle::{AUDIT, SETTLE};
 use crate::cli::{doctor, output};
 use crate::error::Error;
@@ -16,7 +17,7 @@ use crate::systemd::manager::{JobMode, Verb};
 pub(super) fn install(place: &Place) -> Result<Code, Error> {
     let mut manager = place.manager()?;
     manager.state()?;
-    let changed = show(&install::install(&place.dirs, &place.host, &place.programs)?);
+    let changed = show(&install::install(&Hand::new(&place.dirs), &place.host, &place.programs)?);
     let units = render::shipped_names();
     // The audit reloads the manager, so that it knows what is started next.
     look(place, &BTreeSet::new(), &[], changed)?;
@@ -54,14 +55,19 @@ pub(super) fn uninstall(place: &Place) -> Result<Code, Error> {
         // A failed one would stay in memory without its file; one that is not failed cannot be reset.
         drop(manager.reset_failed(unit));
     }
-    show(&install::uninstall(&place.dirs)?);
+    show(&install::uninstall(&Hand::new(&place.dirs))?);
     manager.reload(place.host.reload_deadline.duration())?;
     Ok(Code::Done)
 }
 
 /// What [`install`], or with `away` [`uninstall`], would do.
 pub(super) fn preview(place: &Place, away: bool) -> Result<Code, Error> {
-    let lines = install::preview(&place.dirs, &place.host, &place.programs, away)?;
-    lines.iter().try_for_each(|line| output::print(line))?;
+    let hand = Hand::looking(&place.dirs);
+    let would = if away {
+        install::uninstall(&hand)?
+    } else {
+        install::install(&hand, &place.host, &place.programs)?
+    };
+    would.iter().try_for_each(|change| output::print(&change.would()))?;
     Ok(Code::Done)
 }

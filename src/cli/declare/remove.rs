@@ -6,7 +6,10 @@ use super::place::{Place, is_active, look, show};
 use crate::cli::output;
 use crate::error::{Error, chain};
 use crate::exit::Code;
+use crate::lock::Locked;
 use crate::names::StackName;
+use crate::process::Interrupt;
+use crate::stack::stop::{REMOVAL, STOP_TIMEOUT};
 use crate::stack::{self, Context, Refusal};
 use crate::systemd::loaded::Detail;
 use crate::systemd::manager::{JobMode, Manager, Verb};
@@ -18,52 +21,52 @@ pub(super) fn remove(place: &Place, stack: &StackName, down: bool) -> Result<Cod
     let active = manager.observe_one(&unit, Detail::Unit)?.active_state != ActiveState::Inactive;
     if down {
         if active {
-            manager.run_job(Verb::Stop, &unit, JobMode::Replace, stack::stop::STOP_TIMEOUT)?;
+            manager.run_job(Verb::Stop, &unit, JobMode::Replace, STOP_TIMEOUT)?;
         }
         stack::stop::down(&Context::open()?, stack)?;
     }
+    let changes = forget(place, &mut manager, stack, down)?;
+    for unit in [unit, stack.update_service(), stack.verify_service()] {
+        // One that is not failed, or not there, cannot be reset.
+        drop(manager.reset_failed(&unit));
+    }
+    let code = look(place, &BTreeSet::from([stack.clone()]), &[], changes)?;
+    tell_what_runs(stack);
+    Ok(code)
+}
+
+/// Takes the declaration away, and then ends the unit while the manager still has its definition, which it forgets at the
+/// next reload: an active unit without a file would be in the way of every reload. Returns whether anything changed.
+fn forget(place: &Place, manager: &mut Manager, stack: &StackName, down: bool) -> Result<bool, Error> {
+    let patience = place.host.lock_wait.duration();
+    let waiting = |holder: &str| output::say(&format!("waiting for {holder}"));
+    // While this is held for this, a stop of the unit keeps the containers.
+    let _held = Locked::take(&place.dirs, stack, REMOVAL, patience, &Interrupt::never(), waiting)?;
     let changes = match stack::remove(&place.dirs, stack) {
         // Taken down, and forgotten before.
         Err(Error::Refused(Refusal::NotDeclared { .. })) if down => Vec::new(),
         other => other?,
     };
-    // While the unit is active its definition is kept in memory: it says how to stop.
-    let reload = show(&changes) && !is_active(&manager, stack)?;
-    let code = look(place, &BTreeSet::from([stack.clone()]), &[], reload)?;
-    if let_go(&mut manager, stack)? {
-        return look(place, &BTreeSet::from([stack.clone()]), &[], true);
-    }
-    Ok(code)
-}
-
-/// Ends a unit whose containers run no more, and says what still runs and how it is stopped. What is failed without a file
-/// goes, too. Returns whether a unit was stopped, so that the manager may forget it.
-fn let_go(manager: &mut Manager, stack: &StackName) -> Result<bool, Error> {
     let unit = stack.service();
-    let active = is_active(manager, stack)?;
-    let running = Context::open_plain().and_then(|context| stack::stop::running(&context, stack));
-    match &running {
-        Ok(running) if running.is_empty() => {}
-        Ok(running) => {
-            let next = if active {
-                format!("systemctl --user stop {unit}")
-            } else {
-                format!("stackctl stop {stack}")
-            };
-            output::say(&format!("still running: {}; next: {next}", running.join(", ")));
-        }
-        Err(error) => {
-            tracing::warn!("{stack}: not looked for containers that still run: {}", chain(error));
-        }
-    }
-    let stops = active && running.is_ok_and(|running| running.is_empty());
-    if stops {
-        let result = manager.run_job(Verb::Stop, &unit, JobMode::Replace, stack::stop::STOP_TIMEOUT)?;
+    let ends = is_active(manager, stack)?;
+    if ends {
+        let result = manager.run_job(Verb::Stop, &unit, JobMode::Replace, STOP_TIMEOUT)?;
         tracing::debug!("{unit}: the stop job ended as {result}");
     }
-    for unit in [unit, stack.update_service(), stack.verify_service()] {
-        // One that is not failed, or not there, cannot be reset.
-        drop(manager.reset_failed(&unit));
+    Ok(show(&changes) || ends)
+}
+
+/// What was not asked to end, and how it is ended.
+fn tell_what_runs(stack: &StackName) {
+    let running = Context::open_plain().and_then(|context| stack::stop::running(&context, stack));
+    match running {
+        Ok(running) if running.is_empty() => {}
+        Ok(running) => output::say(&format!(
+            "still running, and a page (containers-unowned) until they end or are declared again: {}; next: stackctl remove --down {stack}, or to keep the stopped containers: stackctl stop {stack}",
+            running.join(", ")
+        )),
+        Err(error) => {
+            tracing::warn!("{stack}: not looked for containers that still run: {}", chain(&error));
+        }
     }
-    Ok(stops)
 }

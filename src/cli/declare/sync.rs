@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::place::{Place, is_active, look, show};
+use crate::artifacts::Hand;
 use crate::cli::output;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::exit::Code;
 use crate::inventory::Inventory;
 use crate::names::StackName;
@@ -31,7 +32,7 @@ pub(super) fn put(
     manager.state()?;
     let mut worst = Code::Done;
     let mut fail = |error: &Error| {
-        tracing::error!("{}", chain(error));
+        tracing::error!("{}", error.line());
         worst = worst.max(error.code());
     };
     let stacks: BTreeSet<StackName> = if stacks.is_empty() {
@@ -44,7 +45,7 @@ pub(super) fn put(
     };
     let mut changed = BTreeSet::new();
     for stack in &stacks {
-        match stack::sync(&place.dirs, &place.host, &place.programs, stack) {
+        match stack::sync(&Hand::new(&place.dirs), &place.host, &place.programs, stack) {
             Ok(done) => {
                 if show(&done) {
                     changed.insert(stack.clone());

@@ -15,7 +15,6 @@ use std::fmt;
 use self::here::Here;
 use self::read::Read;
 use super::context::Context;
-use super::detach::Hashes;
 use super::error::StackError;
 use super::volumes::losses;
 use crate::compose::{Compose, ComposeError, Model};
@@ -51,17 +50,27 @@ pub struct Prepared {
     pub model: Model,
     /// The project's name.
     pub project: String,
-    /// Every container of every project, as they were before.
+    /// Every container, whoever made it, as they were before.
     pub containers: Vec<Container>,
     /// The images that their references named before, as far as they were looked at; none for one that was not here.
     pub images: BTreeMap<String, Option<Image>>,
-    /// The config hashes of the services, where they are needed.
-    pub hashes: Option<Hashes>,
+    /// The config hashes that containers of the services would carry, if they are known; docker-compose only.
+    pub hashes: Option<BTreeMap<String, String>>,
     /// What is not right and no reason to refuse.
     pub warnings: Vec<String>,
 }
 
 impl Prepared {
+    /// The containers of the stack's services, as they were before.
+    pub fn own(&self) -> impl Iterator<Item = &Container> {
+        self.own_among(&self.containers)
+    }
+
+    /// Those of these containers that are of the stack's services.
+    pub fn own_among<'a>(&'a self, containers: &'a [Container]) -> impl Iterator<Item = &'a Container> {
+        containers.iter().filter(|one| one.is_of_a_service_of(&self.project))
+    }
+
     /// From now on podman and compose are run also when this program was asked to end: what was begun is finished.
     pub fn go_on_regardless(&mut self) {
         self.podman = self.podman.uninterrupted();
@@ -168,8 +177,19 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
     // A name that podman does not take; that it does not answer at all is told already.
     let images = read.as_mut().and_then(|read| read.images.take()).filter(|_| here.is_some());
     let images = images.and_then(|images| findings.take(images)).unwrap_or_default();
+    let hashes = match read.as_mut().and_then(|read| read.hashes.take()) {
+        None => None,
+        Some(Ok(hashes)) => Some(hashes),
+        Some(Err(error)) => {
+            findings.warn(format!(
+                "what depends on a container that is replaced is not looked for: {}",
+                chain(&error)
+            ));
+            None
+        }
+    };
     if let (Some(Read { model, .. }), Some(podman)) = (&read, &podman) {
-        model::check(model, &entry.compose.directory, podman, &mut findings);
+        model::check(context.host.provider.kind, model, &entry.compose.directory, podman, &mut findings);
     }
     if let (Some(Read { model, .. }), Some(here)) = (&read, &here) {
         let project = model.project.as_deref().unwrap_or_default();
@@ -192,7 +212,7 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
             model: read.model,
             containers: here.containers,
             images: here.images.into_iter().chain(images).collect(),
-            hashes: read.hashes,
+            hashes,
             warnings: findings.warnings,
         }),
         // What could not be asked because of it is nothing that does not hold.
@@ -231,8 +251,8 @@ struct Answers {
     read: Option<Result<Read, ComposeError>>,
 }
 
-/// Asks podman, compose and the manager at the same time: each of the programs takes a tenth of a second to start, and
-/// none needs the answer of another.
+/// Asks podman, compose and the manager at the same time, as far as none needs the answer of another: each of the programs
+/// takes a tenth of a second to start.
 fn ask(
     context: &Context,
     stack: &StackName,
@@ -247,11 +267,12 @@ fn ask(
     std::thread::scope(|scope| {
         let version = scope.spawn(|| podman.version());
         let here = scope.spawn(|| Here::ask(context, podman, stack));
-        let read = compose.map(|compose| scope.spawn(|| Read::ask(context, podman, compose)));
+        let read = compose.map(|compose| scope.spawn(|| Read::ask(context, compose)));
         definition::check(context, stack, &mut definition);
-        let answers =
-            Answers { version: Some(joined(version)), here: Some(joined(here)), read: read.map(joined) };
-        (definition, answers)
+        let here = joined(here);
+        let containers = here.as_ref().map(|here| here.containers.as_slice()).unwrap_or_default();
+        let read = read.map(|read| Ok(joined(read)?.and_further(podman, containers)));
+        (definition, Answers { version: Some(joined(version)), here: Some(here), read })
     })
 }
 

@@ -6,11 +6,18 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use super::Findings;
-use crate::compose::Model;
+use crate::compose::{Model, Namespace};
 use crate::exit::Code;
+use crate::inventory::ProviderKind;
 use crate::podman::Podman;
 
-pub(super) fn check(model: &Model, directory: &Path, podman: &Podman, findings: &mut Findings) {
+pub(super) fn check(
+    kind: ProviderKind,
+    model: &Model,
+    directory: &Path,
+    podman: &Podman,
+    findings: &mut Findings,
+) {
     if model.services.is_empty() {
         findings.refuse(Code::Configuration, "the compose files have no service in the enabled profiles");
     }
@@ -33,10 +40,23 @@ pub(super) fn check(model: &Model, directory: &Path, podman: &Podman, findings: 
             );
         }
     }
-    for (service, other) in model.strangers() {
+    if kind == ProviderKind::PodmanCompose {
+        for (service, what, with) in model.sharing() {
+            let says = format!("service {service} shares the {} of service {with}", what.name());
+            match what {
+                Namespace::Network => {}
+                Namespace::Pid => findings.refuse(
+                    Code::Configuration,
+                    format!("{says}, and podman-compose (1.3) cannot make such a container; next: take `pid` out of service {service}, or set \"provider\" in config.json to docker-compose"),
+                ),
+                Namespace::Ipc => findings.warn(format!("{says}, and podman-compose (1.3) gives each its own")),
+            }
+        }
+    }
+    for (service, what, other) in model.strangers() {
         findings.refuse(
             Code::Configuration,
-            format!("service {service} shares the network of service {other}, which there is not in the enabled profiles"),
+            format!("service {service} shares the {} of service {other}, which there is not in the enabled profiles", what.name()),
         );
     }
     for (kind, names) in [("network", &model.needs.networks), ("volume", &model.needs.volumes)] {

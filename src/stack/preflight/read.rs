@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::compose::{Compose, ComposeError, Model};
 use crate::inventory::ProviderKind;
-use crate::podman::{Image, Podman, PodmanError};
+use crate::podman::{Container, Image, Podman, PodmanError};
 use crate::process::joined;
 use crate::stack::Context;
-use crate::stack::detach::Hashes;
 
 /// The files, read.
 #[derive(Debug)]
@@ -19,28 +18,28 @@ pub(super) struct Read {
     /// The images that the files name, by the reference, and none for one that is not here. podman-compose takes so long
     /// to read that [`super::here::Here`] has asked for them before.
     pub images: Option<Result<BTreeMap<String, Option<Image>>, PodmanError>>,
-    /// The services' config hashes, where they are needed.
-    pub hashes: Option<Hashes>,
+    /// The services' config hashes, by service; docker-compose only.
+    pub hashes: Option<Result<BTreeMap<String, String>, ComposeError>>,
 }
 
 impl Read {
     /// # Errors
     /// compose refuses the files.
-    pub fn ask(context: &Context, podman: &Podman, mut compose: Compose) -> Result<Self, ComposeError> {
+    pub fn ask(context: &Context, mut compose: Compose) -> Result<Self, ComposeError> {
         let model = compose.model(&context.dirs)?;
-        let (hashes, images) = std::thread::scope(|scope| {
-            let hashes = scope.spawn(|| Hashes::ask_if_needed(&context.dirs, &compose, &model));
-            let images = match compose.kind() {
-                ProviderKind::DockerCompose => Some(images(podman, &model)),
-                ProviderKind::PodmanCompose => None,
-            };
-            (joined(hashes), images)
-        });
-        Ok(Self { hashes: hashes?, compose, model, images })
+        Ok(Self { compose, model, images: None, hashes: None })
     }
-}
 
-fn images(podman: &Podman, model: &Model) -> Result<BTreeMap<String, Option<Image>>, PodmanError> {
-    let references: Vec<&str> = model.services.values().filter_map(|one| one.image.as_deref()).collect();
-    Ok(podman.images(&references)?.into_iter().map(|(name, image)| (name.to_owned(), image)).collect())
+    /// Asks what else compose and podman know of it, where these are the containers.
+    pub fn and_further(mut self, podman: &Podman, containers: &[Container]) -> Self {
+        if self.compose.kind() == ProviderKind::DockerCompose {
+            let Self { compose, model, .. } = &mut self;
+            let (hashes, images) = std::thread::scope(|scope| {
+                let hashes = scope.spawn(|| compose.hashes(containers));
+                (joined(hashes), podman.images(&model.images()))
+            });
+            (self.hashes, self.images) = (Some(hashes), Some(images));
+        }
+        self
+    }
 }

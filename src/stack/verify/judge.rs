@@ -150,12 +150,11 @@ pub fn standing(observed: &[Observed], problems: &[Problem]) -> Vec<Standing> {
 }
 
 fn problem(container: &Inspected, why: String) -> Problem {
-    let command = if container.state.health.status.is_empty() { "logs --tail 50" } else { "inspect" };
-    Problem {
-        what: format!("container {}", container.name),
-        why,
-        next: format!("podman {command} {}", container.name),
-    }
+    let name = &container.name;
+    let logs = format!("podman logs --tail 50 {name}");
+    let is_checked = container.state.status == "running" && !container.state.health.status.is_empty();
+    let next = if is_checked { format!("podman healthcheck run {name}; {logs}") } else { logs };
+    Problem { what: format!("container {name}"), why, next }
 }
 
 fn judge_one(one: &Observed, wanted: &Expected, stable_for: Duration, now: SystemTime) -> One {
@@ -262,7 +261,7 @@ fn exited(container: &Inspected, awaited: bool) -> One {
 fn last_check(container: &Inspected) -> String {
     let Some(check) = container.state.health.log.last() else { return String::new() };
     let output = crate::process::one_line(&check.output);
-    let shown: String = output.chars().take(OUTPUT_SHOWN).collect();
+    let shown = crate::process::cut(&output, OUTPUT_SHOWN);
     if shown.is_empty() {
         format!("; the last check ended with {}", check.exit_code)
     } else {
@@ -284,7 +283,7 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} (`{}`)", self.what, self.why, self.next)
+        write!(f, "{} {}", self.what, self.why)
     }
 }
 

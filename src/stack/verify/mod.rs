@@ -6,6 +6,6 @@ mod run;
 mod wait;
 
 pub use judge::{Expected, Observed, Problem, Verdict, ended_badly, judge, never_checked, standing};
-pub use observe::{expected, observe};
+pub use observe::{expected, images, observe};
 pub use run::run;
 pub use wait::{Goal, Outcome, verify};

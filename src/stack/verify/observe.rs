@@ -4,35 +4,33 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::judge::{Expected, Observed};
-use crate::compose::Model;
+use crate::compose::{Model, Service};
 use crate::podman::{Container, Inspected, Podman, PodmanError, parse_time};
 use crate::process::joined;
 
 /// How often the containers are listed anew when one goes while we ask for it.
 const ATTEMPTS: usize = 5;
 
-/// What every service must have: its number of containers, and the image that its reference names now.
+/// The ids of the images that the services' references name now, by reference, as far as they are here.
 ///
 /// # Errors
 /// podman does not answer.
-pub fn expected(podman: &Podman, model: &Model) -> Result<BTreeMap<String, Expected>, PodmanError> {
-    let references: Vec<&str> =
-        model.services.values().filter_map(|service| service.image.as_deref()).collect();
-    let images = podman.images(&references)?;
-    let of = |reference: &String| {
-        let image = images.get(reference.as_str()).cloned().flatten()?;
-        Some((reference.clone(), image.id))
+pub fn images(podman: &Podman, model: &Model) -> Result<BTreeMap<String, String>, PodmanError> {
+    let images = podman.images(&model.images())?;
+    Ok(images.into_iter().filter_map(|(name, image)| Some((name, image?.id))).collect())
+}
+
+/// What every service must have: its number of containers, and its image, one of [`images`].
+#[must_use]
+pub fn expected(model: &Model, images: &BTreeMap<String, String>) -> BTreeMap<String, Expected> {
+    let of = |(name, service): (&String, &Service)| {
+        let replicas = usize::try_from(service.replicas).unwrap_or(usize::MAX);
+        let reference = service.image.as_ref();
+        let image = reference.and_then(|reference| Some((reference.clone(), images.get(reference)?.clone())));
+        let awaited = model.awaited_healthy().any(|awaited| awaited == name);
+        (name.clone(), Expected { replicas, image, awaited })
     };
-    Ok(model
-        .services
-        .iter()
-        .map(|(name, service)| {
-            let replicas = usize::try_from(service.replicas).unwrap_or(usize::MAX);
-            let image = service.image.as_ref().and_then(of);
-            let awaited = model.awaited_healthy().any(|awaited| awaited == name);
-            (name.clone(), Expected { replicas, image, awaited })
-        })
-        .collect())
+    model.services.iter().map(of).collect()
 }
 
 /// The containers of a project's services, as they are now.
@@ -40,19 +38,29 @@ pub fn expected(podman: &Podman, model: &Model) -> Result<BTreeMap<String, Expec
 /// # Errors
 /// podman does not answer.
 pub fn observe(podman: &Podman, project: &str) -> Result<Vec<Observed>, PodmanError> {
-    observe_after(podman, project, &[])
+    observe_listed(podman, project, podman.project_containers(project)?, &[])
 }
 
-fn observe_after(podman: &Podman, project: &str, before: &[Observed]) -> Result<Vec<Observed>, PodmanError> {
+/// As [`observe`], with the list of a moment ago, and what was observed before.
+///
+/// # Errors
+/// podman does not answer.
+pub fn observe_listed(
+    podman: &Podman,
+    project: &str,
+    listed: Vec<Container>,
+    before: &[Observed],
+) -> Result<Vec<Observed>, PodmanError> {
+    let mut listed = of_services(listed);
     let mut attempt = 1;
     loop {
-        let listed = of_services(podman.project_containers(project)?);
         match podman.inspect(&ids(&listed)) {
             Ok(inspected) => return Ok(put_together(&listed, inspected, before, SystemTime::now())),
             // It was replaced meanwhile.
             Err(error) if error.is_no_such_object() && attempt < ATTEMPTS => attempt += 1,
             Err(error) => return Err(error),
         }
+        listed = of_services(podman.project_containers(project)?);
     }
 }
 
@@ -81,7 +89,7 @@ pub fn observe_again(
     match inspected {
         Ok(inspected) if now == known => Ok(put_together(&listed, inspected, before, SystemTime::now())),
         Err(error) if !error.is_no_such_object() => Err(error),
-        Ok(_) | Err(_) => observe_after(podman, project, before),
+        Ok(_) | Err(_) => observe_listed(podman, project, listed, before),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::observe::expected;
+use super::observe::{expected, images};
 use super::wait::{Goal, Outcome, verify};
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::lock::Locked;
 use crate::names::StackName;
@@ -24,11 +24,12 @@ pub fn run(context: &Context, stack: &StackName, timeout: Option<Duration>) -> R
     let begin = Instant::now();
     let result = verdict(context, stack, timeout).map_err(|error| {
         // What was asked while this program was told to end says nothing.
-        if context.interrupt.pending() { StackError::Superseded { stack: stack.clone() } } else { error }
+        let superseded = || StackError::Superseded { stack: stack.clone() };
+        Error::from(if context.interrupt.pending() { superseded() } else { error })
     });
     let (code, message) = match &result {
         Ok(()) => (0, format!("up after {:.1} s", begin.elapsed().as_secs_f64())),
-        Err(error) => (error.code().number(), chain(error)),
+        Err(error) => (error.code().number(), error.line()),
     };
     record.close(&context.dirs, code, &message)?;
     result?;
@@ -54,7 +55,7 @@ fn once(context: &Context, stack: &StackName, timeout: Option<Duration>) -> Resu
     let podman = context.podman()?;
     let mut compose = context.compose(&podman, stack, &entry)?;
     let model = compose.model(&context.dirs)?;
-    let expected = expected(&podman, &model)?;
+    let expected = expected(&model, &images(&podman, &model)?);
     let mut progress = Progress::new();
     let goal = Goal {
         project: model.project.as_deref().unwrap_or_default(),
@@ -63,7 +64,7 @@ fn once(context: &Context, stack: &StackName, timeout: Option<Duration>) -> Resu
         timeout: timeout.unwrap_or(entry.verify.timeout.duration()),
         redactor: compose.redactor(),
     };
-    Ok(verify(&podman, &goal, |standing| progress.show_each("waiting", standing))?)
+    Ok(verify(&podman, &goal, None, |standing| progress.show_each("waiting", standing))?)
 }
 
 /// The record of the last successful apply.

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::judge::{Expected, Problem, Verdict, judge, standing};
-use super::observe::observe_again;
-use crate::podman::{Podman, PodmanError};
+use super::judge::{Expected, Observed, Problem, Verdict, judge, standing};
+use super::observe::{observe_again, observe_listed};
+use crate::podman::{Container, Podman, PodmanError};
 use crate::process::{Lines, Next, ProcessError, Redactor};
 use crate::progress::Standing;
 
@@ -35,8 +35,8 @@ pub struct Goal<'a> {
 /// The final verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The stack is up.
-    Up,
+    /// The stack is up, with these containers.
+    Up(Vec<Observed>),
     /// It is not, and why.
     Down {
         /// What is wrong.
@@ -46,13 +46,15 @@ pub enum Outcome {
     },
 }
 
-/// Waits until the stack is up, cannot come up, or the time is over. `progress` is told how everything stands.
+/// Waits until the stack is up, cannot come up, or the time is over. `listed` are its containers where they were listed a
+/// moment ago; `progress` is told how everything stands.
 ///
 /// # Errors
 /// podman does not answer, or this program was asked to end.
 pub fn verify(
     podman: &Podman,
     goal: &Goal<'_>,
+    mut listed: Option<Vec<Container>>,
     mut progress: impl FnMut(&[Standing]),
 ) -> Result<Outcome, PodmanError> {
     let deadline = Instant::now() + goal.timeout;
@@ -61,10 +63,13 @@ pub fn verify(
     let mut healthy: Option<(Vec<String>, Lines)> = None;
     let mut observed = Vec::new();
     loop {
-        observed = observe_again(podman, goal.project, &observed)?;
+        observed = match listed.take() {
+            Some(listed) => observe_listed(podman, goal.project, listed, &observed)?,
+            None => observe_again(podman, goal.project, &observed)?,
+        };
         let verdict = judge(goal.expected, &observed, goal.stable_for, SystemTime::now());
         let (due, problems, starting) = match verdict {
-            Verdict::Up => return Ok(Outcome::Up),
+            Verdict::Up => return Ok(Outcome::Up(observed)),
             Verdict::Down(problems) => return Ok(down(problems, None, goal.redactor)),
             Verdict::Wait { due, problems, starting } => (due, problems, starting),
         };

@@ -303,6 +303,7 @@ impl SearchPath {
                 });
             }
         }
+        directories.shrink_to_fit();
         directories
     }
 }

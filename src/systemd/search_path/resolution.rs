@@ -173,11 +173,8 @@ impl Resolution {
     /// The copy that is the fragment.
     #[must_use]
     pub fn winner(&self) -> Option<&UnitCopy> {
-        let fragment = self.steps.iter().rev().find_map(|step| match step {
-            Step::Fragment { path, .. } => Some(path),
-            Step::Alias { .. } | Step::Template { .. } => None,
-        })?;
-        self.copies.iter().find(|copy| copy.path == *fragment)
+        let fragment = deciding(&self.steps)?;
+        self.copies.iter().find(|copy| copy.path == fragment)
     }
 
     /// The copies that lose to an earlier directory.
@@ -212,14 +209,9 @@ impl SearchPath {
     #[must_use]
     pub fn resolve(&self, unit: &UnitName) -> Resolution {
         let ends = Ends::default();
-        let usable = |path: &Path| matches!(ends.of(path), FileEnd::File(_) | FileEnd::Other(_));
-        let Found { fragment, steps, names } = self.names.find(unit, &usable);
+        let Found { fragment, steps, names } = self.find(unit, &ends);
         let copies = self.copies(unit, &steps, &names, &ends);
-        let (state, reported) = match &fragment {
-            Ok(path) => state_of(path, ends.of(path)),
-            Err(_) if type_needs_no_file(unit.unit_type()) => (DiskState::LoadedWithoutFile, None),
-            Err(miss) => (DiskState::NotFound(not_found(miss)), None),
-        };
+        let (state, reported) = state_of(unit, &fragment, &ends);
         let (id, names) = match state {
             DiskState::Loaded | DiskState::LoadedWithoutFile | DiskState::Masked => {
                 merged(unit, fragment.as_deref().ok(), &names)
@@ -258,6 +250,20 @@ impl SearchPath {
         }
     }
 
+    /// What the manager would make of a unit, and the path that decides it. Of the unit's drop-ins and dependencies,
+    /// which may be thousands of links, nothing is looked at.
+    #[must_use]
+    pub fn outcome(&self, unit: &UnitName) -> (DiskState, Option<PathBuf>) {
+        let ends = Ends::default();
+        let Found { fragment, steps, .. } = self.find(unit, &ends);
+        (state_of(unit, &fragment, &ends).0, deciding(&steps).map(Path::to_owned))
+    }
+
+    fn find(&self, unit: &UnitName, ends: &Ends) -> Found {
+        let usable = |path: &Path| matches!(ends.of(path), FileEnd::File(_) | FileEnd::Other(_));
+        self.names.find(unit, &usable)
+    }
+
     fn copies(
         &self,
         unit: &UnitName,
@@ -278,7 +284,10 @@ impl SearchPath {
         if let Some(template) = unit.template().filter(|template| !wanted.contains(template)) {
             wanted.push(template);
         }
-        wanted.iter().flat_map(|name| self.copies_of(name, ends)).collect()
+        let mut copies: Vec<UnitCopy> = wanted.iter().flat_map(|name| self.copies_of(name, ends)).collect();
+        // Nearly always a single one, kept for each of thousands of units: without the room for three more.
+        copies.shrink_to_fit();
+        copies
     }
 
     fn copies_of(&self, name: &UnitName, ends: &Ends) -> Vec<UnitCopy> {
@@ -328,8 +337,24 @@ fn not_found(miss: &Miss) -> NotFound {
     }
 }
 
-/// What the manager makes of a fragment, and the `FragmentPath` that it then reports.
-fn state_of(path: &Path, end: FileEnd) -> (DiskState, Option<PathBuf>) {
+/// The path that the way to a fragment ends at.
+fn deciding(steps: &[Step]) -> Option<&Path> {
+    steps.iter().rev().find_map(|step| match step {
+        Step::Fragment { path, .. } => Some(path.as_path()),
+        Step::Alias { .. } | Step::Template { .. } => None,
+    })
+}
+
+/// What the manager makes of a unit, and the `FragmentPath` that it then reports.
+fn state_of(unit: &UnitName, fragment: &Result<PathBuf, Miss>, ends: &Ends) -> (DiskState, Option<PathBuf>) {
+    match fragment {
+        Ok(path) => state_of_file(path, ends.of(path)),
+        Err(_) if type_needs_no_file(unit.unit_type()) => (DiskState::LoadedWithoutFile, None),
+        Err(miss) => (DiskState::NotFound(not_found(miss)), None),
+    }
+}
+
+fn state_of_file(path: &Path, end: FileEnd) -> (DiskState, Option<PathBuf>) {
     let owned = || path.to_owned();
     let state = match end {
         FileEnd::File(status) => match readable(path, &status) {

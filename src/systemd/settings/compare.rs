@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::declared::{Reader, Values};
 use super::directives::{self, Comparable, SETTINGS, Setting};
 use super::reported::{reported, yes_no};
 use super::rule::{Rule, Undeclared};
 use super::specifier::Context;
 use crate::names::UnitName;
+use crate::systemd::unit_file::Assignment;
 use crate::systemd::value::{SettingValue, SettingValues};
 
 /// One `Key=value` of a unit file or of a drop-in that is allowed, in the order in which systemd reads them. An empty
 /// value resets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Declared<'a> {
     /// The section's name without its brackets.
     pub section: &'a str,
@@ -20,6 +23,12 @@ pub struct Declared<'a> {
     pub key: &'a str,
     /// The value as it stands in the file, continuation lines joined.
     pub value: &'a str,
+}
+
+impl<'a> From<&'a Assignment> for Declared<'a> {
+    fn from(it: &'a Assignment) -> Self {
+        Self { section: &it.section, key: &it.key, value: &it.value }
+    }
 }
 
 /// A setting that is loaded otherwise than it is declared.

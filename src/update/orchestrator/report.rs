@@ -117,9 +117,10 @@ impl Report {
                     MESSAGE_ID = journal::UPDATE_FAILED,
                     STACKWARDEN_STACK = stack.as_str(),
                     STACKWARDEN_OUTCOME = report.verdict.word(),
-                    "stack {stack}: {}: {}",
+                    "stack {stack}: {}: {}{}",
                     report.verdict.word(),
-                    report.message
+                    report.message,
+                    report.after()
                 );
             }
         }
@@ -140,17 +141,17 @@ impl StackReport {
     #[must_use]
     pub fn line(&self, stack: &StackName, width: usize) -> String {
         let seconds = std::time::Duration::from_millis(self.milliseconds).as_secs_f64();
-        let mut line = format!(
-            "{:width$}  {:<17}  {seconds:>6.1} s  {}",
+        format!(
+            "{:width$}  {:<17}  {seconds:>6.1} s  {}{}",
             stack.as_str(),
             self.verdict.word(),
-            self.message
-        );
-        if !self.next.is_empty() {
-            line.push_str("; next: ");
-            line.push_str(&self.next);
-        }
-        line
+            self.message,
+            self.after()
+        )
+    }
+
+    fn after(&self) -> String {
+        if self.next.is_empty() { String::new() } else { format!("; next: {}", self.next) }
     }
 }
 

@@ -10,7 +10,7 @@ use super::report::{Report, StackReport};
 use super::table::Table;
 use super::written::Written;
 use crate::document::Document;
-use crate::error::{Error, chain};
+use crate::error::{Error, chain, part_next};
 use crate::inventory::{Entry, Inventory};
 use crate::lock::Alone;
 use crate::names::{StackName, UnitName};
@@ -155,13 +155,7 @@ impl Work {
         {
             message = format!("{message}: {}", chain(&damaged));
         }
-        // Where it is shown the stack is named already.
-        let message = message.strip_prefix(&format!("stack {stack}: ")).map(str::to_owned).unwrap_or(message);
-        let next = match verdict {
-            Verdict::RolledBack | Verdict::NotRolledBack => format!("stackctl history {stack}"),
-            _ if verdict.is_failure() => format!("journalctl --user -u {unit}"),
-            _ => String::new(),
-        };
+        let (message, next) = told(&stack, unit, verdict, &message);
         let images = record.and_then(|record| record.update).map(|update| update.images).unwrap_or_default();
         let milliseconds = since.map(|since| since.elapsed().as_millis()).unwrap_or_default();
         let milliseconds = u64::try_from(milliseconds).unwrap_or(u64::MAX);
@@ -206,6 +200,24 @@ impl Work {
     }
 }
 
+/// What is wrong, and what to type next: that of whoever failed, if it named something.
+fn told(stack: &StackName, unit: &UnitName, verdict: Verdict, message: &str) -> (String, String) {
+    // Where it is shown the stack is named already.
+    let message = message.strip_prefix(&format!("stack {stack}: ")).unwrap_or(message);
+    if !verdict.is_failure() {
+        return (message.to_owned(), String::new());
+    }
+    let (what, next) = part_next(message);
+    let next = next.map_or_else(
+        || match verdict {
+            Verdict::RolledBack | Verdict::NotRolledBack => format!("stackctl history {stack}"),
+            _ => format!("journalctl --user -u {unit}"),
+        },
+        str::to_owned,
+    );
+    (what.to_owned(), next)
+}
+
 fn skipped(why: &str) -> StackReport {
     StackReport {
         verdict: Verdict::Skipped,
@@ -218,4 +230,24 @@ fn skipped(why: &str) -> StackReport {
 
 fn longest(entry: &Entry) -> Duration {
     update_bound(entry, &crate::inventory::Host::default()) + MARGIN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_failed_knows_best_what_to_type_next() {
+        let (stack, unit) =
+            (StackName::parse("web").unwrap(), UnitName::parse("web-update.service").unwrap());
+        let told = |verdict, message: &str| told(&stack, &unit, verdict, message);
+        let pair = |what: &str, next: &str| (what.to_owned(), next.to_owned());
+        assert_eq!(
+            told(Verdict::Failed, "stack web: full; next: podman system df"),
+            pair("full", "podman system df")
+        );
+        assert_eq!(told(Verdict::Failed, "full"), pair("full", "journalctl --user -u web-update.service"));
+        assert_eq!(told(Verdict::RolledBack, "stack web: bad"), pair("bad", "stackctl history web"));
+        assert_eq!(told(Verdict::Unchanged, "nothing new"), pair("nothing new", ""));
+    }
 }

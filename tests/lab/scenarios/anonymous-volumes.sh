@@ -43,7 +43,7 @@ assert_exit 0 user stackctl restart dbs
 kept
 assert_exit 0 user stackctl remove --down dbs
 
-step 'a stack of our own: a restart without a change keeps it, a change and an update are refused'
+step 'a stack of our own: a restart without a change keeps it'
 put_db 1 '' ''
 assert_exit 0 user stackctl add dbs --compose dbs/compose.yml --project dbs --verify off
 userctl start dbs.service
@@ -52,6 +52,19 @@ before=$(id_of "$it")
 assert_exit 0 user stackctl restart dbs
 assert_eq "$(id_of "$it")" "$before" 'the container'
 kept
+step 'what a plain run leaves stands in the way, and only that is told'
+user env -C dbs PODMAN_COMPOSE_PROVIDER=podman-compose podman compose --project-name dbs run --detach db
+temporary=$(project_containers dbs | grep _tmp)
+assert_exit 78 user stackctl restart dbs
+assert_contains "$OUT" "container $temporary was left by \`podman-compose run\`"
+assert_lacks "$OUT" "container $it has data"
+assert_contains "$OUT" "podman rm --force $temporary"
+user podman rm --force --time 0 "$temporary" >/dev/null
+assert_exit 0 user stackctl restart dbs
+assert_eq "$(id_of "$it")" "$before" 'the container'
+kept
+
+step 'a change and an update are refused'
 image db:1 v2 volume=/var/lib/db >/dev/null
 untouched user stackctl update dbs
 put_db 2 '' ''

@@ -17,6 +17,14 @@ assert_lacks "$said" adopts
 user sed -i 's/"red"/"blue"/' .config/stackwarden/stacks/one.json
 assert_contains "$(user stackctl sync one)" "next: systemctl --user restart $unit"
 
+step 'what compose does not take is added again, since no other verb knows it'
+put bad/compose.yml <<<'services: {it: {imag: x}}'
+assert_exit 78 user stackctl add bad --compose bad/compose.yml
+assert_contains "$OUT" 'Additional property imag is not allowed'
+assert_eq "${OUT##*; next: }" 'mend that, then again: stackctl add bad --compose FILE'
+assert_exit 78 user stackctl sync bad
+assert_contains "$OUT" '; next: stackctl add bad --compose FILE'
+
 step 'a name is not that of a unit'
 assert_exit 64 user stackctl restart one.service
 
@@ -58,11 +66,25 @@ userctl start "$unit"
 container_is one-it-1 running
 
 step 'remove says what still runs, and --down takes it down afterwards, too'
-assert_contains "$(user stackctl remove one)" "next: systemctl --user stop $unit"
+assert_exit 0 user stackctl remove one
+assert_lacks "$OUT" warning
+assert_contains "$OUT" 'a page (containers-unowned) until they end or are declared again: one-it-1; next: stackctl remove --down one'
 container_is one-it-1 running
+assert_contains "$(journal -u "$unit")" 'stack one: it is removed: the containers are kept'
+assert_eq "$(userctl list-units --all --plain --no-legend "$unit")" '' 'the unit, after its stack was removed'
+assert_exit 79 user stack-audit
+assert_contains "$OUT" containers-unowned
+assert_lacks "$OUT" orphan-unit
+
+step 'and what still runs of one stack is in no other one'"'"'s way'
+put two/compose.yml <<<"services: {it: {image: \"$REGISTRY/app:1\"}}"
+user stackctl add two --compose two/compose.yml
+userctl start two.service
+assert_exit 0 user stackctl remove --down two
 assert_exit 0 user stackctl remove one --down
 assert_eq "$(project_containers one)" '' 'containers'
 assert_unit "$unit" inactive
+assert_exit 0 user stack-audit
 
 step 'a failed verification is found, and reset by a later one'
 put two/compose.yml <<<"services: {it: {image: \"$REGISTRY/once:1\", restart: always}}"

@@ -21,7 +21,9 @@ step 'install says what it would do, and then does that'
 assert_exit 0 user stackctl install --dry-run
 assert_contains "$OUT" "would write $OWNER/stack-audit.path"
 assert_eq "$(configuration)" "$before" 'after --dry-run'
+would=$(sed -n 's/^would write //p' <<<"$OUT")
 assert_exit 0 user stackctl install
+assert_eq "$(sed -n 's/^wrote //p' <<<"$OUT")" "$would" 'what was written'
 assert_contains "$OUT" 'next: stackctl add NAME --compose FILE'
 for watcher in stack-audit.path stack-audit.timer stack-update.timer; do
     assert_unit "$watcher" active
@@ -74,7 +76,9 @@ assert_exit 78 user stackctl remove photos
 step 'uninstall takes the watchers away'
 assert_exit 0 user stackctl uninstall --dry-run
 assert_contains "$OUT" "would remove $OWNER/stack-audit.path"
+would=$(sed -n 's/^would remove //p' <<<"$OUT")
 assert_exit 0 user stackctl uninstall
+assert_eq "$(sed -n 's/^removed //p' <<<"$OUT")" "$would" 'what was removed'
 user sh -c 'podman rm --force --all >/dev/null; podman network prune --force >/dev/null'
 wait_until 10 nothing_loaded # the last audit may just be ending
 assert_eq "$(configuration)" "$before" 'what is left'

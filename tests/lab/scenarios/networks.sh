@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Containers that run with another one's network keep it whatever happens to that one (docker-compose).
+# Containers that run with another one's network, processes or memory keep them whatever happens to that one.
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/stack.sh"
@@ -45,6 +45,17 @@ connected
 step 'the gateway has another name'
 gateway gate
 assert_exit 0 user stackctl restart vpn
+connected
+assert_eq "$(project_containers vpn)" 'vpn-gate-1
+vpn-t-1'
+
+step 'an update of the gateway that fails is undone'
+assert_exit 0 user stackctl add vpn --verify-timeout 6s
+old=$(user podman container inspect --format '{{.Image}}' vpn-gate-1)
+image gate:1 worse health=bad >/dev/null
+assert_exit 81 user stackctl update vpn
+assert_contains "$OUT" 'update rolled back, the old images run again and are verified'
+assert_eq "$(user podman container inspect --format '{{.Image}}' vpn-gate-1)" "$old" 'the image of the gateway'
 connected
 assert_eq "$(project_containers vpn)" 'vpn-gate-1
 vpn-t-1'

@@ -51,6 +51,15 @@ kept try-restart userctl try-restart one.service
 kept reload userctl reload one.service
 kept reload-or-restart userctl reload-or-restart one.service
 kept daemon-reexec userctl daemon-reexec
+step 'a daemon-reexec at any moment of a restart'
+settled() { [ -z "$(userctl list-jobs --no-legend one.service)" ] && unit_is one.service active; }
+for pause in 0 .01 .02 .04 .06 .1 .15 .2; do
+    userctl restart --no-block one.service
+    sleep "$pause"
+    userctl daemon-reexec
+    wait_until 30 settled
+done
+assert_eq "$(started_at "$it")" "$seen" 'the start of the container'
 kept 'a restart that PartOf= passes on' userctl restart group.target
 kept 'a restart that Requires= passes on' userctl restart needed.service
 gone stop userctl stop one.service
@@ -79,6 +88,23 @@ assert_exit 0 userctl restart one.service
 assert_unit one.service active
 runs
 assert_lacks "$(journal --since "@$mark" _SYSTEMD_USER_UNIT=init.scope + USER_UNIT=one.service)" 'Failed with result'
+step 'a stop that comes before the apply catches signals is none, at whatever moment'
+mark=$(user date +%s)
+userctl stop one.service
+# One shell: the way into the machine takes longer than a program needs to catch signals.
+# shellcheck disable=SC2016  # for the inner shell
+assert_exit 0 user sh -c '
+    for delay in 0 0.003 0.006 0.01 0.02 0.03 0.05; do
+        systemctl --user start --no-block one.service
+        sleep "$delay"
+        systemctl --user stop one.service
+        systemctl --user is-failed one.service && exit 1
+    done; true'
+assert_unit one.service inactive
+stopped
+assert_lacks "$(journal --since "@$mark" _SYSTEMD_USER_UNIT=init.scope + USER_UNIT=one.service)" 'Failed with result'
+userctl start one.service
+runs
 step 'a signal by hand is one'
 userctl restart --no-block one.service
 wait_until 20 applies

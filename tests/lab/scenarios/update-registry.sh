@@ -33,7 +33,9 @@ refused() { # MODE CODE TEXT
     assert_json "$(last_record app update)" ".outcome.code == $2 and .update.result == \"failed\""
 }
 refused 401 76 'unauthorized'
+assert_contains "$OUT" "; next: podman login $BAD"
 refused 404 76 'manifest unknown'
+assert_contains "$OUT" "; next: podman search --list-tags $BAD/app, which lists"
 refused 500 75 'the next run tries again'
 refused garbage 76 'is not an image'
 refused half 75 'the next run tries again'

@@ -267,7 +267,8 @@ step 'an image that cannot be had leaves the running containers'
 user sed -i 's/TAG:-1/TAG:-nosuch/' shop/compose.yml
 assert_exit 76 user stackctl apply shop
 assert_contains "$OUT" "cannot pull $REGISTRY/app:nosuch"
-assert_contains "$OUT" "next: podman pull $REGISTRY/app:nosuch"
+assert_contains "$OUT" "next: podman search --list-tags $REGISTRY/app, which lists"
+assert_exit 0 user podman search --list-tags "$REGISTRY/app"
 assert_eq "$(started_at "$web")" "$before" StartedAt
 registry_stop
 untouched 75 "cannot pull $REGISTRY/app:nosuch"

@@ -147,5 +147,5 @@ assert_exit 0 user stackctl add one --verify off
 userctl start one.service
 assert_exit 0 user stackctl remove one
 broken 79 'one containers-unowned' 'not declared any more'
-userctl stop one.service
+assert_exit 0 user stackctl remove --down one
 whole

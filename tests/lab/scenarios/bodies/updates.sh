@@ -86,6 +86,11 @@ assert_eq "$(image_of app)" "$v2_id" 'the running image id'
 assert_exit 0 user stackctl update app
 assert_contains "$OUT" 'quarantined'
 assert_eq "$(marker_of app)" v2
+for clear in '' --clear; do
+    # shellcheck disable=SC2086
+    assert_exit 78 user stackctl quarantine nope $clear
+    assert_contains "$OUT" 'stack nope: expected a stack that is declared, saw only app'
+done
 assert_exit 0 user stackctl quarantine app --clear
 assert_exit 0 user stackctl update app
 assert_eq "$(marker_of app)" v4

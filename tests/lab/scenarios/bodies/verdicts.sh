@@ -75,7 +75,15 @@ for _ in 1 2 3 4 5; do
     assert_unit one.service failed
 done
 assert_contains "$(journal -u one.service)" 'is unhealthy'
+more="; next: podman healthcheck run $it; podman logs --tail 50 $it"
 assert_exit 80 user stackctl restart one
+assert_match "$OUT" "is unhealthy.*$more\$"
+assert_eq "$(grep -o 'next: ' <<<"$OUT")" 'next: ' 'a next command, once'
+assert_match "$(user stackctl history one | tail -n 1)" "exit 80: stack one is not up.*$more\$"
+assert_exit 0 user stackctl status
+assert_match "$OUT" $'\n'"  apply: stack one is not up.*$more"
+alerted() { grep -qE "one.service: unit-failed: .*is unhealthy.*$more" <<<"$(journal -u stack-alert@one.service.service)"; }
+wait_until 20 alerted
 
 step 'S15: what a failed start leaves behind goes with stackctl stop'
 userctl stop one.service
@@ -89,6 +97,8 @@ step 'a gate that holds'
 put_one "{image: '$REGISTRY/ok:1'}"
 userctl restart one.service
 assert_unit one.service active
+assert_exit 0 user stackctl restart one
+assert_contains "$OUT" 'stack one: applied, 1 service, no container was replaced; up'
 assert_eq "$(userctl list-units --all --no-legend 'stack-verify@*')" '' 'verifications beside the gate'
 
 step 'detached: a start does not wait, and the verdict is a failed unit of its own'
@@ -98,6 +108,8 @@ userctl restart one.service
 assert_unit one.service active
 wait_until 15 unit_is stack-verify@one.service failed
 assert_exit 80 user stackctl restart one
+assert_contains "$OUT" "$more"
+assert_match "$(user stackctl history one | tail -n 1)" "verify.*exit 80: stack one is not up.*$more\$"
 userctl stop one.service
 put_one "{image: '$REGISTRY/ok:1'}"
 userctl start one.service
@@ -108,6 +120,8 @@ put_one "{image: '$REGISTRY/never:1'}"
 assert_exit 0 user stackctl add one --verify-timeout 60s
 userctl restart one.service
 wait_until 10 unit_is stack-verify@one.service active
+under_way() { [[ $(user stackctl history one | tail -n 1) =~ verify\ .*under\ way,\ at\ verify ]]; }
+wait_until 10 under_way
 userctl stop one.service
 wait_until 10 unit_is stack-verify@one.service inactive
 assert_contains "$(user stackctl history one | tail -n 2)" '  stack one: superseded, this program was asked to end'
