@@ -156,12 +156,12 @@ REGISTRY=localhost:5000
 # registry under $REGISTRY/NAME:TAG and prints its digest (see guest/lab-image). The user has not
 # pulled it yet.
 image() {
-    wait_until 10 registry_answers
+    wait_until 30 registry_answers
     user /opt/lab/lab-image "$REGISTRY/$1" "${@:2}"
 }
 registry_answers() { user curl --silent --fail --max-time 2 "http://$REGISTRY/v2/" >/dev/null; }
 registry_stop() { root systemctl stop docker-registry.service; }
-registry_start() { root systemctl start docker-registry.service && wait_until 10 registry_answers; }
+registry_start() { root systemctl start docker-registry.service && wait_until 30 registry_answers; }
 registry_digest() { # NAME:TAG
     user curl --silent --fail --head -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' \
         "http://$REGISTRY/v2/${1%:*}/manifests/${1##*:}" | tr -d '\r' | sed -n 's/^[Dd]ocker-[Cc]ontent-[Dd]igest: //p'

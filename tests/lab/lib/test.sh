@@ -1,7 +1,10 @@
 # shellcheck shell=bash
 # `lab test`: every stage in order, counted. A stage that cannot run, or that runs no test, has failed.
+#
+# Several tests and machines share few processors, which stretches every wait. What fails in company is run once more
+# by itself, and that counts. Both runs are printed, and what passed the second time only is named at the end.
 
-PASSED=0 FAILED=0
+PASSED=0 FAILED=0 UNSTEADY=()
 
 verb_test() {
     local begin names=("$@") name known
@@ -17,9 +20,9 @@ verb_test() {
     wanted fmt && stage fmt 'cargo fmt' count_one cargo fmt --check -- --color never
     wanted clippy && stage clippy 'cargo clippy' count_one cargo clippy --quiet --all-targets --locked -- -D warnings
     wanted shellcheck && stage shellcheck 'shellcheck' count_one bash -c "$(declare -f shell_scripts); shell_scripts | xargs shellcheck"
-    wanted cargo && stage cargo 'cargo test' count_cargo \
-        env RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((3 * $(nproc)))}" cargo test --locked
+    wanted cargo && stage_cargo
     test_machines
+    [ ${#UNSTEADY[@]} = 0 ] || printf 'passed only by itself: %s\n' "${UNSTEADY[@]}" >&2
     printf '%s%s in %s%s\n' "$BOLD" "$([ "$FAILED" = 0 ] && echo passed || echo FAILED)" "$(took "$begin")" "$PLAIN" >&2
     printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
     [ "$FAILED" = 0 ] && [ "$PASSED" != 0 ]
@@ -50,6 +53,14 @@ shell_scripts() { # by name or by their first line; only what belongs to the pro
     done
 }
 
+stage_cargo() {
+    local threads=${RUST_TEST_THREADS:-$((3 * $(nproc)))}
+    IN_COMPANY=cargo stage cargo 'cargo test' count_cargo env RUST_TEST_THREADS="$threads" cargo test --locked
+    [ -n "$FAILED_IN_COMPANY" ] || return 0
+    stage cargo 'cargo test, one test at a time' count_cargo env RUST_TEST_THREADS=1 cargo test --locked
+    [ "$FAILED" != 0 ] || UNSTEADY+=('cargo test')
+}
+
 # stage NAME TITLE COUNT CMD…: COUNT looks at STATUS and LOG and sets N_PASSED and N_FAILED.
 stage() {
     local name=$1 title=$2 count=$3 begin STATUS=0 LOG N_PASSED=0 N_FAILED=0
@@ -66,7 +77,15 @@ stage() {
     stage_report "$title" "$begin"
 }
 
+# With IN_COMPANY a failure does not count: it sets FAILED_IN_COMPANY, and the caller runs the same once more.
 stage_report() { # TITLE BEGIN
+    FAILED_IN_COMPANY=''
+    if [ "$N_FAILED" != 0 ] && [ -n "${IN_COMPANY:-}" ]; then
+        FAILED_IN_COMPANY=1
+        printf '%sfailed%s in company, and is run again by itself (%s)\n' "$RED" "$PLAIN" "$(took "$2")" >&2
+        print_log "$LOG" "$1"
+        return
+    fi
     PASSED=$((PASSED + N_PASSED)) FAILED=$((FAILED + N_FAILED))
     if [ "$N_FAILED" = 0 ]; then
         printf '%sok%s, %d passed (%s)\n' "$GREEN" "$PLAIN" "$N_PASSED" "$(took "$2")" >&2
@@ -132,21 +151,28 @@ test_machines() {
     in_machines "${hooks[@]}" "${chosen[@]}"
 }
 
-# LAB_JOBS at a time; those that say `# alone: why` in their first lines afterwards, one by one.
+# LAB_JOBS at a time; afterwards, one by one, those that say `# alone: why` in their first lines, and what failed.
 in_machines() { # FILE…: stages and scenarios
-    local file alone=() together=() at_a_time=${LAB_JOBS:-$((3 * $(nproc) / 2))}
+    local file failed_before again=() alone=() together=() at_a_time=${LAB_JOBS:-$((3 * $(nproc) / 2))}
     for file; do
         if head -n 5 "$file" | grep -q '^# alone: '; then alone+=("$file"); else together+=("$file"); fi
     done
-    declare -A RUNNING=() BEGUN=()
+    declare -A RUNNING=() BEGUN=() FILE_OF=()
+    local IN_COMPANY=''
+    [ "$at_a_time" = 1 ] || [ ${#together[@]} = 1 ] || IN_COMPANY=1
     for file in "${together[@]}"; do
         [ ${#RUNNING[@]} -lt "$at_a_time" ] || machine_wait
         machine_start "$file"
     done
     while [ ${#RUNNING[@]} != 0 ]; do machine_wait; done
-    for file in "${alone[@]}"; do
+    IN_COMPANY=''
+    for file in "${alone[@]}" "${again[@]}"; do
+        failed_before=$FAILED
         machine_start "$file"
         machine_wait
+        case " ${again[*]} " in
+        *" $file "*) [ "$FAILED" != "$failed_before" ] || UNSTEADY+=("$(basename "$file" .sh)") ;;
+        esac
     done
 }
 
@@ -164,6 +190,7 @@ machine_start() { # FILE
         ;;
     esac
     RUNNING[$JOB]=$name
+    FILE_OF[$name]=$1
     BEGUN[$name]=$(now_ms)
 }
 
@@ -181,4 +208,5 @@ machine_wait() {
     case $name in stage*) count_hook ;; *) count_one ;; esac
     printf '%s … ' "$name" >&2
     stage_report "$name" "${BEGUN[$name]}"
+    [ -z "$FAILED_IN_COMPANY" ] || again+=("${FILE_OF[$name]}") # of in_machines
 }

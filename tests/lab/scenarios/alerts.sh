@@ -18,7 +18,7 @@ taken_are() { assert_eq "$(kinds)" "$1" 'messages that the command took'; }
 audits() { # N: audits, each with the alert that it ends with
     local i
     for ((i = 0; i < $1; i++)); do userctl start stack-audit.service 2>/dev/null || true; done
-    wait_until 20 alerts_are_over
+    wait_until 60 alerts_are_over
 }
 alerts_are_over() { [ -z "$(userctl list-units --plain --no-legend --state=activating 'stack-*')" ]; }
 drop_in=$OWNER/photos.service.d/bad.conf
@@ -28,15 +28,15 @@ step 'one daily, one new, one recovered, and nothing else'
 user stackctl install
 add_stack photos
 userctl start photos.service
-wait_until 20 unit_is stack-verify@photos.service inactive
+wait_until 60 unit_is stack-verify@photos.service inactive
 audits 3
-wait_until 20 taken_are all-is-well
+wait_until 60 taken_are all-is-well
 user sh -c "mkdir '${drop_in%/*}'; printf '[Service]\nEnvironment=X=1\n' >'$drop_in'"
-wait_until 20 taken_are all-is-well,new
+wait_until 60 taken_are all-is-well,new
 audits 5
 taken_are all-is-well,new
 user rm -r "${drop_in%/*}"
-wait_until 20 taken_are all-is-well,new,recovered
+wait_until 60 taken_are all-is-well,new,recovered
 audits 3
 taken_are all-is-well,new,recovered
 taken >"$MACHINE/taken"
@@ -64,13 +64,13 @@ not_taken() { # COMMAND CODE REASON
     audits 1
     assert_unit "$alerter" failed
     assert_eq "$(property "$alerter" ExecMainStatus)" "$2" "exit status with $1"
-    wait_until 5 journal_has "$3" --after-cursor="$cursor" -u "$alerter"
+    wait_until 30 journal_has "$3" --after-cursor="$cursor" -u "$alerter"
     assert_eq "$(journal_json --after-cursor="$cursor" -u "$alerter" MESSAGE_ID=1e8013d4507647b585352e6ef7a34ab4 | wc -l)" 1
     assert_json "$(user cat .local/state/stackwarden/alerts.json)" '.undelivered | length == 1'
 }
 configure fail
 user sh -c "mkdir '${drop_in%/*}'; printf '[Service]\nEnvironment=X=1\n' >'$drop_in'"
-wait_until 20 unit_is "$alerter" failed
+wait_until 60 unit_is "$alerter" failed
 not_taken fail 76 "no route to host (\`fail\` failed with exit status 3)"
 not_taken hang 76 'did not end within 2s'
 not_taken flood 76 'printed more than'
@@ -79,35 +79,35 @@ not_taken plain 78 'Permission denied'
 assert_eq "$(kinds)" all-is-well,new,recovered
 configure take
 audits 1
-wait_until 10 taken_are all-is-well,new,recovered,new
+wait_until 30 taken_are all-is-well,new,recovered,new
 assert_unit "$alerter" inactive
 user rm -r "${drop_in%/*}"
-wait_until 20 taken_are all-is-well,new,recovered,new,recovered
+wait_until 60 taken_are all-is-well,new,recovered,new,recovered
 
 step 'a failed unit is told once, and what it is now when that is over'
 put .config/systemd/user/backup.service <<<$'[Unit]\nOnFailure=stack-alert@%n.service\n[Service]\nType=oneshot\nExecStart=/bin/sh -c "test -e %t/fine"'
 userctl daemon-reload
 userctl start backup.service 2>/dev/null && fail 'it should have failed'
-wait_until 20 taken_are all-is-well,new,recovered,new,recovered,new
+wait_until 60 taken_are all-is-well,new,recovered,new,recovered,new
 userctl start backup.service 2>/dev/null && fail 'it should have failed again'
 audits 1
 taken_are all-is-well,new,recovered,new,recovered,new
 user touch "/run/user/$LAB_UID/fine"
 userctl start backup.service
 audits 1
-wait_until 20 taken_are all-is-well,new,recovered,new,recovered,new,recovered
+wait_until 60 taken_are all-is-well,new,recovered,new,recovered,new,recovered
 assert_contains "$(taken | tail -n 1 | jq -r .text)" 'backup.service: no longer failed, now '
 
 step 'a failed update run is one message, however many updates failed in it'
 add_stack music
 userctl start music.service
-wait_until 20 unit_is stack-verify@music.service inactive
+wait_until 60 unit_is stack-verify@music.service inactive
 audits 1
 user rm "$TAKEN"
 registry_stop
 userctl start stack-update.service 2>/dev/null && fail 'an update without a registry should have failed'
 assert_eq "$(userctl list-units --plain --no-legend --state=failed '*-update.service' | wc -l)" 3
-wait_until 20 taken_are new
+wait_until 60 taken_are new
 audits 2
 taken_are new
 assert_json "$(taken)" '(.events | length == 1) and .events[0].problem.object == "stack-update.service"
@@ -115,24 +115,24 @@ assert_json "$(taken)" '(.events | length == 1) and .events[0].problem.object ==
 registry_start
 userctl start stack-update.service
 audits 1
-wait_until 20 taken_are new,recovered
+wait_until 60 taken_are new,recovered
 
 step 'a stack that is not started is told with the reason'
 user rm "$TAKEN"
 user mv music/compose.yml music/compose.off
 userctl restart music.service 2>/dev/null && fail 'a stack without its compose file should have been refused'
-wait_until 20 taken_are new
+wait_until 60 taken_are new
 assert_json "$(taken)" '.events[0].problem.object == "music.service" and (.text | contains("exit status 78"))
     and (.text | contains("music/compose.yml"))'
 user mv music/compose.off music/compose.yml
 userctl restart music.service
 audits 1
-wait_until 20 taken_are new,recovered
+wait_until 60 taken_are new,recovered
 
 step 'the documented queries find what they say'
 userctl stop stack-audit.timer # a repair: it is started again
 audits 1
-wait_until 10 unit_is stack-audit.timer active
+wait_until 30 unit_is stack-audit.timer active
 sed -n '/<!-- queries -->/,/^$/s/^    \([^#]*[^# ]\).*/\1/p' "$LAB_REPO/docs/monitoring.md" >"$MACHINE/queries"
 assert_eq "$(wc -l <"$MACHINE/queries")" 10 'queries'
 root journalctl --sync

@@ -19,7 +19,7 @@ assert_unit shop.service active
 user pkill -x catatonit || true
 # One that a file change has started may be under way, and asks podman nothing.
 full_run() { userctl start stack-audit.service && assert_json "$(report)" '.trigger == "manual"'; }
-wait_until 20 full_run
+wait_until 60 full_run
 assert_json "$(report)" '.podman_asked != null and .counts.unknown == 0 and .counts.page == 0'
 
 step 'a disk that is full: nothing is touched, and nothing is lost'

@@ -24,7 +24,7 @@ assert_eq "$(project_containers shop | xargs)" 'shop-db-1 shop-job-1 shop-web-1'
 for container in shop-web-1 shop-db-1 shop-job-1; do
     assert_eq "$(inspect "$container" '{{index .Config.Labels "PODMAN_SYSTEMD_UNIT"}}')" "$unit" "the label of $container"
 done
-wait_until 20 health_is shop-web-1 healthy
+wait_until 60 health_is shop-web-1 healthy
 assert_contains "$(inspect shop-web-1 '{{.Config.Env}}')" COLOUR=red "compose's own .env"
 
 step 'no process of ours is left running'
@@ -61,4 +61,4 @@ step 'start again takes the same containers'
 userctl start "$unit"
 assert_eq "$(inspect shop-db-1 '{{.Id}}')" "${db%% *}"
 container_is shop-db-1 running
-wait_until 10 no_findings
+wait_until 30 no_findings

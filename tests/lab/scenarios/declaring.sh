@@ -35,7 +35,7 @@ user rm .config/stackwarden/stacks/two.json
 
 step 'nobody reads what is said: the work is done all the same'
 assert_exit 74 user sh -c 'stackctl add three --compose one/compose.yml --project three >/dev/full'
-wait_until 10 unit_is three.service inactive
+wait_until 30 unit_is three.service inactive
 assert_exit 0 user stackctl sync three
 user stackctl remove three
 
@@ -90,7 +90,7 @@ step 'a failed verification is found, and reset by a later one'
 put two/compose.yml <<<"services: {it: {image: \"$REGISTRY/once:1\", restart: always}}"
 user stackctl add two --compose two/compose.yml --verify-timeout 3s --stable-for 1s
 userctl start two.service
-wait_until 20 unit_is stack-verify@two.service failed
+wait_until 60 unit_is stack-verify@two.service failed
 userctl start stack-audit.service || true
 assert_contains "$(findings)" 'unit-failed stack-verify@two.service'
 put two/compose.yml <<<"services: {it: {image: \"$REGISTRY/app:1\", restart: always}}"

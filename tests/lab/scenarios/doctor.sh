@@ -92,7 +92,7 @@ if [ "$(user cat /proc/sys/fs/inotify/max_user_instances)" -le 1024 ]; then
     assert_contains "$NEXT" fs.inotify.max_user_instances
 fi
 user pkill -x tail
-wait_until 10 fine
+wait_until 30 fine
 
 step 'podman auto-update'
 userctl enable --now podman-auto-update.timer

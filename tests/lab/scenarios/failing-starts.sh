@@ -25,7 +25,7 @@ fails() {
 step 'a port that somebody else has'
 user python3 -m http.server 8099 >/dev/null 2>&1 &
 taken() { user ss --listening --numeric --processes 'sport = :8099' | grep -q python3; }
-wait_until 20 taken
+wait_until 60 taken
 fails 'ports: ["8099:80"]' "ss --listening --numeric --processes 'sport = :8099'" \
     '0.0.0.0:8099: bind: address already in use' it
 user pkill -f 'http.server 8099'

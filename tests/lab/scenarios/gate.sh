@@ -48,7 +48,7 @@ user stackctl gate >"$MACHINE/gate.out" 2>&1 &
 waiting=$!
 always 1 kill -0 "$waiting"
 root touch /run/go
-wait_until 20 root test -S "/run/user/$LAB_UID/bus"
+wait_until 60 root test -S "/run/user/$LAB_UID/bus"
 always 1 kill -0 "$waiting"
 user touch "/run/user/$LAB_UID/go"
 wait "$waiting" || fail "the gate: $(cat "$MACHINE/gate.out")"

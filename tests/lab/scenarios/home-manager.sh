@@ -72,7 +72,7 @@ user podman stop --time 1 c-web-1
 generation four "${ONE[@]}" c.environmentFiles='[ "/nonexistent/c.env" ]'
 user podman start c-web-1
 switch four
-wait_until 20 unit_is c.service failed
+wait_until 60 unit_is c.service failed
 assert_eq "$(running c)" 'c-1 running'
 switch three
 assert_eq "$(inspect c-web-1 '{{.State.Status}}')" exited

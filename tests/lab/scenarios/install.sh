@@ -27,7 +27,7 @@ assert_eq "$(sed -n 's/^wrote //p' <<<"$OUT")" "$would" 'what was written'
 assert_contains "$OUT" 'next: stackctl add NAME --compose FILE'
 for watcher in stack-audit.path stack-audit.timer stack-update.timer; do
     assert_unit "$watcher" active
-    wait_until 10 waits "$watcher" # podman, which install asks, is in a transient scope: an audit may be running
+    wait_until 30 waits "$watcher" # podman, which install asks, is in a transient scope: an audit may be running
     assert_eq "$(userctl is-enabled "$watcher")" enabled
 done
 assert_exit 0 user stackctl install
@@ -50,7 +50,7 @@ assert_lacks "$OUT" wrote 'adding the same again'
 step 'start brings it up'
 userctl start photos.service
 assert_unit photos.service active
-wait_until 20 health_is photos-web-1 healthy
+wait_until 60 health_is photos-web-1 healthy
 userctl start stack-audit.service
 assert_eq "$(findings)" ''
 assert_json "$(report)" '.stacks == ["photos"] and .counts.passed > 50'
@@ -80,7 +80,7 @@ would=$(sed -n 's/^would remove //p' <<<"$OUT")
 assert_exit 0 user stackctl uninstall
 assert_eq "$(sed -n 's/^removed //p' <<<"$OUT")" "$would" 'what was removed'
 user sh -c 'podman rm --force --all >/dev/null; podman network prune --force >/dev/null'
-wait_until 10 nothing_loaded # the last audit may just be ending
+wait_until 30 nothing_loaded # the last audit may just be ending
 assert_eq "$(configuration)" "$before" 'what is left'
 user rm -f .local/state/stackwarden/repairs.json # if an audit came in between a change and its reload
 assert_eq "$(user ls .local/state/stackwarden | xargs)" 'alerts.json audit.json metrics.prom records stacks update.json' 'what is meant to stay'

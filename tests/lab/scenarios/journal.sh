@@ -8,8 +8,8 @@ RUNS=40
 user stackctl install
 add_stack photos
 user sh -c "mkdir $OWNER/photos.service.d; printf '[Service]\nEnvironment=X=1\n' >$OWNER/photos.service.d/bad.conf"
-wait_until 10 findings_are "drop-in-unexpected photos.service $OWNER/photos.service.d/bad.conf"
-wait_until 10 unit_is stack-audit.service failed
+wait_until 30 findings_are "drop-in-unexpected photos.service $OWNER/photos.service.d/bad.conf"
+wait_until 30 unit_is stack-audit.service failed
 
 step "$RUNS audits, one after the other"
 cursor=$(journal_cursor)

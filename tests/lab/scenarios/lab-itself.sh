@@ -19,7 +19,7 @@ step 'podman runs a container without root'
 digest=$(image app:1 v1 health=ok)
 assert_eq "$(registry_digest app:1)" "$digest"
 user podman run --quiet --detach --name alone "$REGISTRY/app:1"
-wait_until 10 health_is alone healthy
+wait_until 30 health_is alone healthy
 assert_eq "$(inspect alone '{{.ImageDigest}}')" "$digest"
 assert_contains "$(user podman logs alone)" marker=v1
 user podman rm --force alone
@@ -48,7 +48,7 @@ done
 userctl daemon-reload
 containers=(web-docker-compose-web-1 web-podman-compose_web_1)
 userctl enable --now --quiet web-docker-compose.service web-podman-compose.service
-for name in "${containers[@]}"; do wait_until 10 health_is "$name" healthy; done
+for name in "${containers[@]}"; do wait_until 30 health_is "$name" healthy; done
 
 step 'a reboot ends everything, keeps the state, and starts it again'
 boot_id=$(user cat /proc/sys/kernel/random/boot_id)
@@ -61,11 +61,11 @@ user test -e kept
 for provider in docker-compose podman-compose; do
     wait_until 30 unit_is "web-$provider.service" active # the manager does not wait for it
 done
-for name in "${containers[@]}"; do wait_until 10 health_is "$name" healthy; done
+for name in "${containers[@]}"; do wait_until 30 health_is "$name" healthy; done
 assert_eq "$(root journalctl --list-boots --quiet --no-pager | wc -l)" 2 boots
 
 step 'a power loss tells nobody, and the machine comes up again'
 power_loss
 power_on
-for name in "${containers[@]}"; do wait_until 20 health_is "$name" healthy; done
+for name in "${containers[@]}"; do wait_until 60 health_is "$name" healthy; done
 assert_lacks "$(root journalctl --quiet --no-pager -b -1)" 'Reached target shutdown.target' 'the journal of the lost boot'

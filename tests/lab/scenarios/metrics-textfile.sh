@@ -14,7 +14,7 @@ root systemd-run --quiet --unit=node-exporter --uid=prometheus prometheus-node-e
     --collector.textfile --collector.textfile.directory=/var/lib/prometheus/node-exporter --web.listen-address=127.0.0.1:9100
 metrics() { user curl --silent --fail http://127.0.0.1:9100/metrics; }
 has() { assert_contains "$(metrics)" "$1"; }
-wait_until 20 has 'node_textfile_scrape_error 0'
+wait_until 60 has 'node_textfile_scrape_error 0'
 
 step 'the documented commands publish the metrics, readable for all, and nothing else'
 for file in stackwarden-metrics@.service stackwarden-metrics@.timer; do
@@ -24,7 +24,7 @@ commands=$(sed -n '/<!-- textfile -->/,/^$/s/^    //p' "$LAB_REPO/docs/monitorin
 assert_contains "$commands" "systemctl enable --now stackwarden-metrics@$LAB_USER.timer"
 root sh -ec "cd /root; $commands"
 root systemctl start "stackwarden-metrics@$LAB_USER.service"
-wait_until 10 has "stackwarden_audit_findings{check=\"unit-failed\",severity=\"page\",status=\"broken\",user=\"$LAB_USER\"} 0"
+wait_until 30 has "stackwarden_audit_findings{check=\"unit-failed\",severity=\"page\",status=\"broken\",user=\"$LAB_USER\"} 0"
 has 'node_textfile_scrape_error 0'
 assert_eq "$(root ls -A /var/lib/prometheus/node-exporter)" "stackwarden-$LAB_USER.prom"
 

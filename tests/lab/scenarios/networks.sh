@@ -17,7 +17,7 @@ END
 }
 gateway gw
 assert_exit 0 user stackctl install
-assert_exit 0 user stackctl add vpn --compose vpn/compose.yml --project vpn --verify gate --verify-timeout 20s
+assert_exit 0 user stackctl add vpn --compose vpn/compose.yml --project vpn --verify gate --verify-timeout 30s
 userctl start vpn.service
 connected() { assert_contains "$(user podman exec vpn-t-1 ls /sys/class/net)" eth0 'the network of what shares it'; }
 connected
@@ -36,7 +36,7 @@ connected
 
 step 'the gateway is unhealthy'
 user rm vpn/flag/ok
-wait_until 20 health_is vpn-gw-1 unhealthy
+wait_until 60 health_is vpn-gw-1 unhealthy
 user sh -c 'sleep 1; touch vpn/flag/ok' &
 assert_exit 0 user stackctl restart vpn
 wait
@@ -50,7 +50,7 @@ assert_eq "$(project_containers vpn)" 'vpn-gate-1
 vpn-t-1'
 
 step 'an update of the gateway that fails is undone'
-assert_exit 0 user stackctl add vpn --verify-timeout 6s
+assert_exit 0 user stackctl add vpn --verify-timeout 10s
 old=$(user podman container inspect --format '{{.Image}}' vpn-gate-1)
 image gate:1 worse health=bad >/dev/null
 assert_exit 81 user stackctl update vpn

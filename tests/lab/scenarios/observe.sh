@@ -67,7 +67,7 @@ systemctl --user daemon-reload
 systemctl --user start byhand.service linked.service
 END
 assert_exit 0 user stackctl observe byhand.service linked
-wait_until 10 no_findings
+wait_until 30 no_findings
 hand=$OWNER/byhand.service
 drift 'edited' "cp -p $hand hand; sed -i 's|/bin/true|/bin/false|' $hand" \
     "definition-stale byhand.service -

@@ -23,7 +23,7 @@ userctl start --no-block one.service
 wait_until 30 status_says "waiting: 1 of 2 up · $it is \"starting\""
 assert_contains "$(userctl status one.service || true)" "Status: \"waiting: 1 of 2 up · $it is \"starting\""
 come_up
-wait_until 20 unit_is one.service active
+wait_until 60 unit_is one.service active
 assert_eq "$(property one.service StatusText)" '' 'the status line of a stack that is up'
 
 step 'a unit that waits for the lock says for whom'
@@ -32,12 +32,12 @@ user sh -c 'exec flock --exclusive "$XDG_RUNTIME_DIR/stackwarden/locks/one.lock"
 holder=$!
 # shellcheck disable=SC2016  # for the inner shell
 locked() { ! user sh -c 'flock --nonblock "$XDG_RUNTIME_DIR/stackwarden/locks/one.lock" true'; }
-wait_until 10 locked
+wait_until 30 locked
 userctl restart --no-block one.service
-wait_until 20 status_says 'waiting for '
+wait_until 60 status_says 'waiting for '
 user touch go
 wait "$holder"
-wait_until 20 unit_is one.service active
+wait_until 60 unit_is one.service active
 
 # terminal FILE CMD…: runs it on a terminal of its own; what that shows is in FILE.
 # shellcheck disable=SC2016  # for the inner shell
@@ -51,8 +51,8 @@ for verb in verify apply; do
     terminal seen env TERM=xterm stackctl "$verb" one &
     waiting=$!
     wait_until 40 shown seen 'waiting: 1 of 2 up'
-    wait_until 10 shown seen $'\e[33m'"$it"
-    wait_until 10 shown seen $'\e[32m'"$other"$'\e[0m  running'
+    wait_until 30 shown seen $'\e[33m'"$it"
+    wait_until 30 shown seen $'\e[32m'"$other"$'\e[0m  running'
     come_up
     wait "$waiting"
     # The last thing drawn is nothing: what stays is the result.
@@ -74,8 +74,8 @@ quiet() { # WANTED ENVIRONMENT…
     user podman restart --time 1 "$it" >/dev/null
     terminal seen env "${@:2}" stackctl verify one &
     waiting=$!
-    wait_until 20 user pgrep --full '[p]odman wait'
-    [ -z "$1" ] || wait_until 20 shown seen "$1"
+    wait_until 60 user pgrep --full '[p]odman wait'
+    [ -z "$1" ] || wait_until 60 shown seen "$1"
     come_up
     wait "$waiting"
     assert_lacks "$(user cat seen)" $'\e[3' 'the terminal'
@@ -87,7 +87,7 @@ go_down
 user podman restart --time 1 "$it" >/dev/null
 user stackctl verify one >"$MACHINE/piped" 2>&1 &
 waiting=$!
-wait_until 20 user pgrep --full '[p]odman wait'
+wait_until 60 user pgrep --full '[p]odman wait'
 come_up
 wait "$waiting"
 assert_lacks "$(cat "$MACHINE/piped")" $'\e' 'a pipe'

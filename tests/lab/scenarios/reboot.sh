@@ -15,9 +15,9 @@ all_well() { # BOOT
     step "after $1: nobody logged in, the stack is up"
     assert_eq "$(root loginctl list-sessions --json=short | jq -r '.[].class')" manager 'classes of sessions'
     wait_until 60 unit_is "$unit" active
-    wait_until 20 health_is photos-web-1 healthy
+    wait_until 60 health_is photos-web-1 healthy
     assert_eq "$(inspect photos-web-1 '{{index .Config.Labels "PODMAN_SYSTEMD_UNIT"}}')" "$unit"
-    wait_until 20 armed
+    wait_until 60 armed
     step "after $1: the path unit finds drift"
     drift 'edited in place' "echo Environment=X=1 >>$OWNER/$unit" "fragment-content $unit $OWNER/$unit" 'stackctl repair photos'
 }

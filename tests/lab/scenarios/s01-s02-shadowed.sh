@@ -19,7 +19,7 @@ END
 
 step 'the same name in /etc/systemd/user: reported as shadowed, and what it says is not done'
 foreign one
-wait_until 10 findings_are "shadowed-copy $unit $ETC/$unit"
+wait_until 30 findings_are "shadowed-copy $unit $ETC/$unit"
 assert_json "$(finding shadowed-copy)" '.severity == "ticket" and (.next | contains("rm /etc/systemd/user/photos.service"))'
 userctl daemon-reload
 userctl restart "$unit"
@@ -38,12 +38,12 @@ assert_eq "$(inspect photos-web-1 '{{.Id}} {{.State.StartedAt}}')" "$started" co
 assert_eq "$(property "$unit" ExecStart | sed 's/start_time=.*//')" "$main"
 assert_eq "$(property "$unit" FragmentPath)" "$file"
 user test ! -e foreign-ran
-wait_until 10 findings_are "shadowed-copy $unit $ETC/$unit"
+wait_until 30 findings_are "shadowed-copy $unit $ETC/$unit"
 
 step "without the owner's copy the foreign one wins on disk, which is fragment-owner, and it is not loaded"
 reload=$(last_reload)
 user rm "$file"
-wait_until 10 finding fragment-owner "$unit"
+wait_until 30 finding fragment-owner "$unit"
 assert_json "$(finding fragment-owner)" ".severity == \"page\" and .path == \"$ETC/$unit\" and .state == \"on-disk\""
 assert_eq "$(last_reload)" "$reload" 'the last daemon-reload'
 assert_eq "$(property "$unit" FragmentPath)" "$file"
@@ -59,5 +59,5 @@ step 'stackctl repair puts the owner back in'
 assert_exit 0 user stackctl repair photos
 assert_eq "$(property "$unit" FragmentPath)" "$file"
 root rm "$ETC/$unit"
-wait_until 10 no_findings
+wait_until 30 no_findings
 user test ! -e foreign-ran

@@ -56,7 +56,7 @@ step 'drop-ins, in directories that are there, and so have a watch of their own'
 drift 'an empty directory' "mkdir $file.d" "drop-in-directory $unit $file.d" "rmdir $file.d"
 for place in "${places[@]}"; do echo '[Service]' | put "$place/allowed.conf"; done
 echo '[Service]' | root_put "$ETC/$unit.d/allowed.conf"
-wait_until 10 watched "${places[@]}" "$ETC/$unit.d"
+wait_until 30 watched "${places[@]}" "$ETC/$unit.d"
 for place in "${places[@]}"; do
     drift "a drop-in in ${place#"$HOME_DIR"/}" "printf '[Service]\nEnvironment=X=1\n' >$place/bad.conf" \
         "$(found_in "$place")" "rm $place/bad.conf"
@@ -82,7 +82,7 @@ AS=root drift 'in /etc' "$other_text >$ETC/$unit" "shadowed-copy $unit $ETC/$uni
 
 step 'the unit as a link into a generation, as Home Manager makes it'
 as_generation photo-album
-wait_until 10 no_findings
+wait_until 30 no_findings
 user mkdir -p generations/1
 user bash -c "$other_text >generations/1/$unit; touch -d @1 generations/1/$unit; cp -p generations/2/$unit generations/same"
 link_to() { echo "ln -s $1 y && mv -T y $file"; }

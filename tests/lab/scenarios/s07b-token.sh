@@ -7,7 +7,7 @@ add_stack photos
 as_generation photos
 unit=photos.service
 userctl start "$unit"
-wait_until 10 no_findings
+wait_until 30 no_findings
 token=$(user jq -r '.units["photos.service"].token' "$SEALS/photos.json")
 
 step 'somebody edits a copy, token and all, links it in, and reloads'
@@ -15,7 +15,7 @@ user bash -c "sed 's|^ExecStart=.*|ExecStart=/bin/true|' $GENERATION/$unit >edit
 userctl daemon-reload
 assert_contains "$(property "$unit" ExecStart)" /bin/true
 assert_contains "$(property "$unit" Documentation)" "#$token"
-wait_until 10 finding definition-stale "$unit"
+wait_until 30 finding definition-stale "$unit"
 assert_json "$(finding definition-stale)" '.severity == "page" and (.seen | contains("/bin/true"))'
 finding fragment-replaced "$unit"
 
@@ -29,7 +29,7 @@ step 'the declared link is put back: systemd sees nothing, the audit sees the lo
 cursor=$(journal_cursor)
 user ln -sfn "$GENERATION/$unit" "$OWNER/$unit"
 assert_eq "$(property "$unit" NeedDaemonReload)" no
-wait_until 10 no_findings
+wait_until 30 no_findings
 assert_healed daemon-reload definition-stale "$unit"
 [ "$(last_reload)" != "$reload" ] || fail 'nothing was reloaded'
 assert_contains "$(property "$unit" ExecStart)" 'stackctl apply photos'

@@ -25,7 +25,7 @@ look() { cursor=$(root journalctl --quiet -n 1 -o json | jq -r .__CURSOR); root 
 seen() {
     look
     assert_eq "$(root systemctl show --value --property ExecMainStatus "$CHECK")" "$1" "exit status of $CHECK: $(said)"
-    wait_until 5 says "$2"
+    wait_until 30 says "$2"
 }
 # within SECONDS CODE CMD…
 within() {
@@ -79,7 +79,7 @@ within 15 69 user stack-audit
 assert_contains "$OUT" 'manager-unreachable'
 within 15 69 user stackctl gate --wait 2s
 wait_until 30 check_is failed
-wait_until 5 says 'expected it up, saw'
+wait_until 30 says 'expected it up, saw'
 root kill -CONT "$manager"
 wait_until 30 check_is inactive
 wait_until 30 all_is_well
@@ -123,7 +123,7 @@ step 'a user who never logged in, and one who is not there at all'
 root useradd --create-home ghost
 CHECK=stack-manager@ghost.service
 seen 69 'ghost does not linger'
-wait_until 5 says 'the user manager of ghost'
+wait_until 30 says 'the user manager of ghost'
 CHECK=stack-manager@nobody-is-called-so.service
 seen 69 'the user database has no such user'
 

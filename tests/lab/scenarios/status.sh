@@ -54,7 +54,7 @@ step 'while somebody is at work'
 user sh -c 'exec 9>>"$XDG_RUNTIME_DIR/stackwarden/locks/one.lock"; echo x >&9; flock 9; exec sleep 6' &
 # shellcheck disable=SC2016  # for the inner shell
 locked() { ! user sh -c 'flock --nonblock --shared "$XDG_RUNTIME_DIR/stackwarden/locks/one.lock" true'; }
-wait_until 5 locked
+wait_until 30 locked
 json one
 assert_json "$OUT" '.stacks.one.condition == "working"'
 assert_exit 0 user stackctl compose one ps

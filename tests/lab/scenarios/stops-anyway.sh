@@ -51,14 +51,14 @@ count() { inspect loop-it-1 '{{.RestartCount}}'; }
 loops() { [ "$(count)" -gt "$1" ]; }
 for _ in 1 2 3; do
     userctl start loop.service
-    wait_until 20 loops "$(count)"
+    wait_until 60 loops "$(count)"
     userctl stop loop.service
     times=$(count)
     sleep 1
     assert_eq "$(count)" "$times" 'how often it was started again'
 done
 user podman start loop-it-1 >/dev/null
-wait_until 20 loops 0
+wait_until 60 loops 0
 assert_exit 79 user stack-audit
 assert_contains "$OUT" 'loop-it-1'
 assert_exit 0 user stackctl stop loop

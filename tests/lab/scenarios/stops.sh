@@ -72,7 +72,7 @@ applies() {
     user bash -c 'jq -e "select(.finished == null)" "$(ls ~/.local/state/stackwarden/records/*-one-apply*.json | tail -n 1)" >/dev/null'
 }
 userctl restart --no-block one.service
-wait_until 20 applies
+wait_until 60 applies
 assert_exit 0 userctl stop one.service
 stopped
 assert_unit one.service inactive
@@ -83,7 +83,7 @@ runs
 step 'a restart while a restart starts the unit is no failure'
 mark=$(user date +%s)
 userctl restart --no-block one.service
-wait_until 20 applies
+wait_until 60 applies
 assert_exit 0 userctl restart one.service
 assert_unit one.service active
 runs
@@ -107,7 +107,7 @@ userctl start one.service
 runs
 step 'a signal by hand is one'
 userctl restart --no-block one.service
-wait_until 20 applies
+wait_until 60 applies
 userctl kill --signal=SIGTERM one.service
 wait_until 30 unit_is one.service failed
 assert_eq "$(property one.service ExecMainStatus)" 75
@@ -120,7 +120,7 @@ user sh -c "printf '[Service]\nExecStartPre=sleep 30\n' >>$drop_in"
 userctl daemon-reload
 userctl restart --no-block one.service
 begins() { assert_eq "$(property one.service SubState)" start-pre; }
-wait_until 20 begins
+wait_until 60 begins
 runs
 userctl stop one.service || true
 stopped
@@ -139,6 +139,6 @@ runs
 step 'a shutdown is left alone'
 reboot
 wait_until 60 unit_is one.service active
-wait_until 20 runs
+wait_until 60 runs
 said=$(root journalctl --quiet --no-pager -b -1 -o cat _UID="$LAB_UID")
 assert_contains "$said" 'the user manager is stopping: nothing is touched' 'the journal of the shutdown'

@@ -19,8 +19,8 @@ jq --arg sum "${sum%% *}" '.units["stack-audit.timer"] |= (.sha256 = $sum
 mv "$2.new" "$2"
 END
 timer_is() { assert_contains "$(property stack-audit.timer TimersCalendar)" "$1"; }
-wait_until 20 timer_is '*:*:00/4'
-wait_until 10 findings_are ''
+wait_until 60 timer_is '*:*:00/4'
+wait_until 30 findings_are ''
 assert_eq "$(property stack-audit.timer SubState)" waiting
 
 between_audits() { ! userctl is-active --quiet stack-audit.service stack-audit-settle.service && [ -z "$(userctl list-jobs --no-legend)" ]; }
@@ -28,7 +28,7 @@ between_audits() { ! userctl is-active --quiet stack-audit.service stack-audit-s
 found_by_timer() {
     local what=$1 change=$2 expected=$3 repair=$4 seen ms begin run trigger
     step "$what"
-    wait_until 10 between_audits # or what comes after the one that runs now finds it first
+    wait_until 30 between_audits # or what comes after the one that runs now finds it first
     seen=$(root /opt/lab/lab-until "$change" "$expected" 30 2>&1) || fail "$what: $seen"
     read -r ms begin run trigger <<<"$seen"
     printf '    %5d ms after %s\n' "$ms" "$begin" >&2
@@ -51,9 +51,9 @@ found_by_timer 'a copy in the directory of user packages' "cp $OWNER/$unit $HOME
 # The manager names such a drop-in by the directory that the link leads to.
 linked=$HOME_DIR/elsewhere/drop-ins
 user ln -s "$linked" "$OWNER/$unit.d"
-wait_until 10 findings_are "drop-in-directory $unit $OWNER/$unit.d"
+wait_until 30 findings_are "drop-in-directory $unit $OWNER/$unit.d"
 step 'a drop-in in a directory that is a link'
-wait_until 10 between_audits
+wait_until 30 between_audits
 seen=$(user /opt/lab/lab-until "printf '[Service]\nEnvironment=X=1\n' >$linked/bad.conf" \
     "drop-in-unexpected $unit $linked/bad.conf" 30 2>&1) || fail "$seen"
 assert_match "$seen" ' timer$'

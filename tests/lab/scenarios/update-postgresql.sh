@@ -29,7 +29,7 @@ volumes: { data: {} }
 END
 user install -D --mode 755 /dev/stdin bin/update-postgresql <"$LAB_REPO/docs/examples/update-postgresql"
 install_quietly
-assert_exit 0 user stackctl add photos --compose photos/compose.yml --verify-timeout 15s
+assert_exit 0 user stackctl add photos --compose photos/compose.yml --verify-timeout 20s
 # What the example says, word for word.
 sed -n 's/^# \{5\}//p' "$LAB_REPO/docs/examples/update-postgresql" | { echo '{'; cat; echo '}'; } | user tee update.json >/dev/null
 assert_exit 0 user sh -c 'jq --slurp ".[0] * .[1]" .config/stackwarden/stacks/photos.json update.json >n && mv n .config/stackwarden/stacks/photos.json'
@@ -58,7 +58,7 @@ assert_exit 76 user stackctl update photos
 assert_contains "$OUT" 'no container of service db runs in project photos'
 assert_eq "$(image_of photos)" "$v1" 'the image that runs'
 user podman start "$(container_of photos db)" >/dev/null
-wait_until 20 health_is "$(container_of photos db)" healthy
+wait_until 60 health_is "$(container_of photos db)" healthy
 
 step 'a version that works keeps what it migrated'
 assert_exit 0 user stackctl update photos

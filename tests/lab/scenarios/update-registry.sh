@@ -10,7 +10,7 @@ bad_registry() { # MODE
     root systemctl stop bad-registry.service 2>/dev/null || true
     root rm -f /tmp/bad-registry.log
     root systemd-run --quiet --collect --unit bad-registry /opt/lab/bad-registry 5001 "$1" /tmp/bad-registry.log
-    wait_until 10 root sh -c "curl --silent --max-time 5 http://$BAD/v2/ >/dev/null"
+    wait_until 30 root sh -c "curl --silent --max-time 5 http://$BAD/v2/ >/dev/null"
 }
 image app:1 v1 health=ok >/dev/null
 bad_registry full

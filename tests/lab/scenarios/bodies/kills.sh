@@ -15,7 +15,7 @@ killed_in() {
     assert_exit 1 userctl restart shop.service
     userctl unset-environment STACKWARDEN_KILL_AT
     assert_eq "$(property shop.service ExecMainStatus)" 9 'the signal'
-    wait_until 20 unit_is shop.service failed
+    wait_until 60 unit_is shop.service failed
 }
 no_open_record() {
     # shellcheck disable=SC2016  # for the inner shell
@@ -69,7 +69,7 @@ for next in stop apply; do
     # shellcheck disable=SC2016  # for the inner shell
     user bash -c 'kill -KILL "$(jq .pid "$(ls ~/.local/state/stackwarden/records/*-slow-apply*.json | tail -n 1)")" \
         "$(pgrep --full "[p]odman compose .*overrides/slow.* up")"'
-    wait_until 20 unit_is slow.service failed
+    wait_until 60 unit_is slow.service failed
     provider >/dev/null || fail 'the provider has ended by itself, and this shows nothing'
     [ "$next" = stop ] || user podman exec "$(container_of slow db)" touch /healthy
     assert_exit 0 user stackctl "$next" slow

@@ -109,7 +109,7 @@ step 'a plain stop stops, and a start starts'
 userctl stop shop.service
 assert_eq "$(user podman ps --quiet --filter label=com.docker.compose.project=shop)" ''
 userctl start shop.service
-wait_until 20 container_is "$web" running
+wait_until 60 container_is "$web" running
 
 step 'compose with the stack'\''s own project, files, environment and labels'
 assert_exit 0 user stackctl compose shop -- ps

@@ -129,7 +129,7 @@ if [ "$PROVIDER" = podman-compose ]; then
     follows() { user pgrep --full '[p]odman-compose .*shop.* logs' >/dev/null; }
     for signal in TERM KILL; do
         user stackctl compose shop -- logs --follow web >/dev/null 2>&1 &
-        wait_until 20 follows
+        wait_until 60 follows
         user pkill "-$signal" --full '[s]tackctl compose shop -- logs'
         wait $! || true
         user pkill -KILL --full '[p]odman.* logs' || true
@@ -300,11 +300,11 @@ slow_up="[${PROVIDER:0:1}]${PROVIDER:1} .*slow.* up"
 provider() { user pgrep --full "$slow_up" >/dev/null; }
 waits() { [ "$(inspect "$(container_of slow db)" '{{.State.Health.FailingStreak}}')" -gt 0 ]; }
 userctl start --no-block slow.service
-wait_until 20 container_is "$(container_of slow db)" running
-wait_until 20 waits
+wait_until 60 container_is "$(container_of slow db)" running
+wait_until 60 waits
 provider || fail 'compose is not at work'
 user pkill -KILL --full '[p]odman compose .*slow.* up'
-wait_until 10 unit_is slow.service failed
+wait_until 30 unit_is slow.service failed
 if provider; then fail 'compose goes on without podman'; fi
 assert_json "$(last_record slow apply)" '.outcome.code == 76'
 assert_lacks "$(last_record slow apply)" 'gave up waiting'

@@ -29,7 +29,7 @@ whole
 
 step 'stack-down: killed, stopped by hand, removed'
 # The kernel or a bug, not podman, which would know that it was asked to.
-die() { user kill -KILL "$(inspect "$1" '{{.State.Pid}}')" && wait_until 10 container_is "$1" exited; }
+die() { user kill -KILL "$(inspect "$1" '{{.State.Pid}}')" && wait_until 60 container_is "$1" exited; }
 die "$db"
 broken 79 "container $db ended with exit code 137"
 assert_exit 0 user stackctl restart shop
@@ -46,11 +46,11 @@ step 'what a file change starts asks podman nothing, and carries on what was fou
 user podman kill "$db" >/dev/null
 broken 79 stack-down
 user podman start "$db" >/dev/null
-wait_until 20 health_is "$db" healthy
+wait_until 60 health_is "$db" healthy
 asked=$(report | jq -r .podman_asked)
 user touch .config/systemd/user/shop.service
 path_run() { assert_json "$(report)" '.trigger == "path"'; }
-wait_until 10 path_run
+wait_until 60 path_run
 assert_json "$(finding stack-down)" ".as_of == \"$asked\""
 assert_eq "$(report | jq -r .podman_asked)" "$asked" 'when podman was asked'
 whole
@@ -61,7 +61,7 @@ broken 79 stack-down
 assert_exit 0 user stackctl restart shop
 user touch .config/systemd/user/shop.service
 path_run_without_findings() { assert_json "$(report)" '.trigger == "path" and .findings == []'; }
-wait_until 10 path_run_without_findings
+wait_until 60 path_run_without_findings
 
 step 'containers-unowned: stopped behind the unit'\''s back'
 assert_exit 0 user stackctl stop shop
@@ -126,7 +126,7 @@ fi
 userctl unset-environment DISABLE_HC_SYSTEMD
 userctl stop podman.service one.service
 userctl start one.service
-wait_until 20 health_is "$it" unhealthy
+wait_until 60 health_is "$it" unhealthy
 broken 79 'one.service stack-unhealthy' "container $it is unhealthy"
 
 step 'S15: an apply that fails, and a stop that does nothing'

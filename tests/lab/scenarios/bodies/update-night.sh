@@ -82,7 +82,7 @@ step 'two orchestrators: the second exits 75; asked to end, the first starts not
 assert_exit 0 user sh -c "jq '.update.before = [[\"sleep\", \"6\"]]' .config/stackwarden/stacks/new.json >n && mv n .config/stackwarden/stacks/new.json"
 assert_exit 0 user stackctl sync
 user script --quiet --command 'stack-update --concurrency 1 new same' seen >/dev/null </dev/null &
-wait_until 20 journal_has 'fetched localhost:5000/new:1' -u new-update.service
+wait_until 60 journal_has 'fetched localhost:5000/new:1' -u new-update.service
 assert_exit 75 user stack-update
 userctl start --no-block new-update.service
 wait
@@ -95,7 +95,7 @@ assert_exit 0 user stackctl sync
 userctl start --no-block stack-update.service
 wait_until 40 unit_is new-update.service activating
 status_is() { assert_eq "$(property stack-update.service StatusText)" "$1"; }
-wait_until 10 status_is '3/6 done'
+wait_until 30 status_is '3/6 done'
 userctl stop stack-update.service
 report=$(user cat .local/state/stackwarden/update.json)
 assert_json "$report" '.interrupted and .stacks.new.verdict == "still-running" and .stacks.same.verdict == "not-reached"'

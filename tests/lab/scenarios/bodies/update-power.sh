@@ -15,7 +15,7 @@ wait_until 90 unit_is app.service active
 assert_eq "$(image_of app)" "$old"
 assert_settled app
 assert_json "$(last_record app update)" '.outcome.code == 81'
-wait_until 20 health_is "$(container_of app web)" healthy
+wait_until 60 health_is "$(container_of app web)" healthy
 
 step 'S18: a reboot while a good version waits for a command of the operator'
 image app:1 v3 health=ok >/dev/null

@@ -19,7 +19,7 @@ put_app() {
 # add_app NAME [REFERENCE]: the same, declared and started.
 add_app() {
     put_app "$@"
-    assert_exit 0 user stackctl add "$1" --compose "$1/compose.yml" --project "$1" --verify-timeout 8s --stable-for 1s
+    assert_exit 0 user stackctl add "$1" --compose "$1/compose.yml" --project "$1" --verify-timeout 10s --stable-for 1s
     userctl start "$1.service"
     wait_until 30 container_is "$(container_of "$1" web)" running
 }

@@ -61,7 +61,7 @@ assert_eq "$(image_of app)" "$v2_id" 'the running image id'
 assert_json "$(last_record app update)" '.outcome.code == 81 and .update.result == "rolled-back"'
 assert_settled app
 assert_unit app.service active
-wait_until 10 health_is "$web" healthy
+wait_until 30 health_is "$web" healthy
 
 step 'the next night does not try v3 again, a restart does not take it, v4 is taken'
 before=$(started_at "$web")
