@@ -1,5 +1,5 @@
 //! What was observed of the stacks themselves: the files that they are made from, and what podman runs. podman is asked
-//! twice at most, for all stacks together.
+//! twice, for all stacks together, and a few times more when containers go before they are looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
@@ -21,9 +21,6 @@ use crate::systemd::words::ActiveState;
 /// How long the compose provider is asked for hashes, one stack after the other, before the rest is left unknown. Each
 /// takes some 0.1 s; the audit's unit has 5 min, of which settling and a reload may take 2.
 const HASHES: Duration = Duration::from_secs(60);
-
-/// How often the containers are listed anew when one goes while it is asked for.
-const ATTEMPTS: usize = 2;
 
 /// The stacks, as they were seen.
 #[derive(Debug, Default)]
@@ -187,34 +184,23 @@ fn forgotten(dirs: &Dirs, inventory: &Inventory) -> BTreeMap<StackName, String> 
 
 impl Asked {
     fn ask(dirs: &Dirs, host: &Host) -> Self {
-        let mut attempt = 1;
-        loop {
-            match answers(dirs, host) {
-                Ok((containers, inspected)) => {
-                    return Self::Yes { at: SystemTime::now(), containers, inspected };
-                }
-                Err(error) if error.is_no_such_object() && attempt < ATTEMPTS => attempt += 1,
-                Err(error) => {
-                    let why = chain(&error);
-                    return Self::Failed { why, code: StackError::from(error).code() };
-                }
+        match answers(dirs, host) {
+            Ok((containers, inspected)) => {
+                let inspected = inspected.into_iter().map(|one| (one.id.clone(), one)).collect();
+                Self::Yes { at: SystemTime::now(), containers, inspected }
+            }
+            Err(error) => {
+                let why = chain(&error);
+                Self::Failed { why, code: StackError::from(error).code() }
             }
         }
     }
 }
 
-type Answers = (Vec<Container>, BTreeMap<String, Inspected>);
-
-fn answers(dirs: &Dirs, host: &Host) -> Result<Answers, PodmanError> {
+fn answers(dirs: &Dirs, host: &Host) -> Result<(Vec<Container>, Vec<Inspected>), PodmanError> {
     let podman = Podman::find(dirs, host, &Interrupt::never())?;
-    let containers = podman.compose_containers()?;
-    let ids: Vec<&str> = containers
-        .iter()
-        .filter(|one| one.is_of_a_service() && (one.state != "running" || one.is_starting()))
-        .map(|one| one.id.as_str())
-        .collect();
-    let inspected = podman.inspect(&ids)?.into_iter().map(|one| (one.id.clone(), one)).collect();
-    Ok((containers, inspected))
+    let doubtful = |one: &Container| one.is_of_a_service() && (one.state != "running" || one.is_starting());
+    podman.inspect_listed(podman.compose_containers()?, Podman::compose_containers, doubtful)
 }
 
 /// Asks docker-compose what it would make of the files of each stack that has containers and whose own files have not

@@ -19,6 +19,9 @@ use crate::process::{Command, Environment, Interrupt, Lines, ProcessError};
 /// unit's timeout.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often containers are listed, when one goes before it is looked at: nobody holds those of others.
+const LISTINGS: usize = 5;
+
 /// Why podman did not answer.
 #[derive(Debug, Error)]
 pub enum PodmanError {
@@ -188,6 +191,28 @@ impl Podman {
         let mut containers: Vec<Inspected> = self.ask(&arguments)?.unwrap_or_default();
         containers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(containers)
+    }
+
+    /// Those of these containers in full that `wanted` picks, in order of name, with the list that they are of: listed anew
+    /// with `list` when one of them is gone.
+    ///
+    /// # Errors
+    /// podman does not answer, or they go each time.
+    pub fn inspect_listed(
+        &self,
+        mut listed: Vec<Container>,
+        list: impl Fn(&Self) -> Result<Vec<Container>, PodmanError>,
+        wanted: impl Fn(&Container) -> bool,
+    ) -> Result<(Vec<Container>, Vec<Inspected>), PodmanError> {
+        for _ in 1..LISTINGS {
+            match self.inspect(&ids(&listed, &wanted)) {
+                Err(error) if error.is_no_such_object() => listed = list(self)?,
+                Err(error) => return Err(error),
+                Ok(inspected) => return Ok((listed, inspected)),
+            }
+        }
+        let inspected = self.inspect(&ids(&listed, &wanted))?;
+        Ok((listed, inspected))
     }
 
     /// The volumes of one project.
@@ -362,4 +387,8 @@ impl Podman {
             .args(["events", "--format", "json", "--filter", "type=container", "--filter", &filter])
             .lines()?)
     }
+}
+
+fn ids(listed: &[Container], wanted: impl Fn(&Container) -> bool) -> Vec<&str> {
+    listed.iter().filter(|one| wanted(one)).map(|one| one.id.as_str()).collect()
 }

@@ -6,9 +6,6 @@ use std::fmt;
 use crate::names::StackName;
 use crate::podman::{Container, Owner, Podman, PodmanError};
 
-/// How often podman is asked again when a container was gone before it could be looked at.
-const TRIES: usize = 3;
-
 /// A container that is not the stack's to replace and depends on one that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guest {
@@ -57,20 +54,8 @@ impl Ties {
     /// # Errors
     /// podman does not answer.
     pub fn ask(podman: &Podman, containers: &[Container]) -> Result<Self, PodmanError> {
-        let mut listed = containers.to_vec();
-        for _ in 1..TRIES {
-            match Self::of(podman, &listed) {
-                // Nobody holds those of others.
-                Err(error) if error.is_no_such_object() => listed = podman.containers()?,
-                answer => return answer,
-            }
-        }
-        Self::of(podman, &listed)
-    }
-
-    fn of(podman: &Podman, containers: &[Container]) -> Result<Self, PodmanError> {
-        let ids: Vec<&str> = containers.iter().map(|one| one.id.as_str()).collect();
-        Ok(Self(podman.inspect(&ids)?.into_iter().map(|one| (one.id, one.dependencies)).collect()))
+        let (_, inspected) = podman.inspect_listed(containers.to_vec(), Podman::containers, |_| true)?;
+        Ok(Self(inspected.into_iter().map(|one| (one.id, one.dependencies)).collect()))
     }
 
     /// All that shares something with these containers, or with what does, in an order in which podman removes it: nothing

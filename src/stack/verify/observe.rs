@@ -8,9 +8,6 @@ use crate::compose::{Model, Service};
 use crate::podman::{Container, Inspected, Podman, PodmanError, parse_time};
 use crate::process::joined;
 
-/// How often the containers are listed anew when one goes while we ask for it.
-const ATTEMPTS: usize = 5;
-
 /// The ids of the images that the services' references name now, by reference, as far as they are here.
 ///
 /// # Errors
@@ -51,17 +48,9 @@ pub fn observe_listed(
     listed: Vec<Container>,
     before: &[Observed],
 ) -> Result<Vec<Observed>, PodmanError> {
-    let mut listed = of_services(listed);
-    let mut attempt = 1;
-    loop {
-        match podman.inspect(&ids(&listed)) {
-            Ok(inspected) => return Ok(put_together(&listed, inspected, before, SystemTime::now())),
-            // It was replaced meanwhile.
-            Err(error) if error.is_no_such_object() && attempt < ATTEMPTS => attempt += 1,
-            Err(error) => return Err(error),
-        }
-        listed = of_services(podman.project_containers(project)?);
-    }
+    let anew = |podman: &Podman| podman.project_containers(project);
+    let (listed, inspected) = podman.inspect_listed(listed, anew, Container::is_of_a_service)?;
+    Ok(put_together(&listed, inspected, before, SystemTime::now()))
 }
 
 /// As [`observe`], and sooner if they are still the same containers as `before`: then podman is asked for the list and
@@ -82,8 +71,9 @@ pub fn observe_again(
         let inspected = scope.spawn(|| podman.inspect(&known));
         (podman.project_containers(project), joined(inspected))
     });
-    let listed = of_services(listed?);
-    let mut now = ids(&listed);
+    let listed = listed?;
+    let of_services = listed.iter().filter(|one| one.is_of_a_service());
+    let mut now: Vec<&str> = of_services.map(|one| one.id.as_str()).collect();
     now.sort_unstable();
     known.sort_unstable();
     match inspected {
@@ -91,15 +81,6 @@ pub fn observe_again(
         Err(error) if !error.is_no_such_object() => Err(error),
         Ok(_) | Err(_) => observe_listed(podman, project, listed, before),
     }
-}
-
-fn of_services(mut listed: Vec<Container>) -> Vec<Container> {
-    listed.retain(Container::is_of_a_service);
-    listed
-}
-
-fn ids(listed: &[Container]) -> Vec<&str> {
-    listed.iter().map(|container| container.id.as_str()).collect()
 }
 
 fn put_together(

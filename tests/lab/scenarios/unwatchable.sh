@@ -21,7 +21,7 @@ END
 timer_is() { assert_contains "$(property stack-audit.timer TimersCalendar)" "$1"; }
 wait_until 60 timer_is '*:*:00/4'
 wait_until 30 findings_are ''
-assert_eq "$(property stack-audit.timer SubState)" waiting
+assert_unit stack-audit.timer active
 
 between_audits() { ! userctl is-active --quiet stack-audit.service stack-audit-settle.service && [ -z "$(userctl list-jobs --no-legend)" ]; }
 # found_by_timer WHAT CHANGE FINDINGS REPAIR: as root.
