@@ -12,8 +12,11 @@ programs_into() {
     command -v cargo >/dev/null || cannot 'there is no cargo to build the programs with' \
         'install Rust, or set LAB_BIN to a directory with the programs'
     begin=$(now_ms)
-    (cd "$LAB_REPO" && cargo build --quiet --locked --bins --profile "$profile") >&2 || die 'the programs could not be built'
-    note "programs built, profile $profile ($(took "$begin"))"
+    # `cargo test` builds them, too, with other features of the crates that tests share with them: once is enough.
+    if [ "$profile" != dev ] || [ -z "${TESTS_BUILT:-}" ]; then
+        (cd "$LAB_REPO" && cargo build --quiet --locked --bins --profile "$profile") >&2 || die 'the programs could not be built'
+        note "programs built, profile $profile ($(took "$begin"))"
+    fi
     target=$(cd "$LAB_REPO" && cargo metadata --format-version 1 --no-deps --locked | jq -r .target_directory)
     [ "$profile" = dev ] && profile=debug # the one profile whose directory has another name
     rm -rf "$1/.new"
