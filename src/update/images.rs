@@ -46,10 +46,10 @@ pub fn pin(
 pub fn hold(podman: &Podman, stack: &StackName, id: &str) -> Result<(), StackError> {
     let name = format!("stackwarden-holder-{}-{}", slug(stack.as_str()), short(id));
     let label = format!("{HOLDER}={stack}");
-    // Never started, so the command is never looked for; an image may have none of its own.
-    let arguments =
-        ["create", "--pull", "never", "--replace", "--name", &name, "--label", &label, id, "/holder"];
-    run(podman, &arguments)
+    let made = ["create", "--pull", "never", "--replace", "--name", &name, "--label", &label];
+    // A volume of the image would be made, and stay behind. Never started, so the command is never looked for; an image may
+    // have none of its own.
+    run(podman, &[made.as_slice(), &["--image-volume", "ignore", id, "/holder"]].concat())
 }
 
 /// Removes the holders of a stack.

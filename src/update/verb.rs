@@ -14,6 +14,7 @@ use crate::stack::{Context, StackError, StackState, Transaction};
 /// # Errors
 /// It failed; the error says what runs now.
 pub fn update(context: &Context, stack: &StackName) -> Result<(), Error> {
+    refuse_undeclared(context, stack)?;
     settle(context, stack, "updated")?;
     Run::begin(context, stack, "update", Goal::Newest)?.begin_steps()
 }
@@ -23,6 +24,7 @@ pub fn update(context: &Context, stack: &StackName) -> Result<(), Error> {
 /// # Errors
 /// There is no such set, or it failed; the error says what runs now.
 pub fn rollback(context: &Context, stack: &StackName, number: usize) -> Result<(), Error> {
+    refuse_undeclared(context, stack)?;
     settle(context, stack, "rolled back")?;
     Run::begin(context, stack, "rollback", Goal::Set(number))?.begin_steps()
 }
@@ -56,8 +58,15 @@ pub fn quarantined(context: &Context, stack: &StackName) -> Result<Vec<String>, 
 
 /// One that is declared no more may still be remembered.
 fn refuse_unknown(context: &Context, stack: &StackName) -> Result<(), Error> {
+    if StackState::path(&context.dirs, stack).exists() {
+        return Ok(());
+    }
+    refuse_undeclared(context, stack)
+}
+
+fn refuse_undeclared(context: &Context, stack: &StackName) -> Result<(), Error> {
     let dirs = &context.dirs;
-    if dirs.inventory_file(stack).exists() || StackState::path(dirs, stack).exists() {
+    if dirs.inventory_file(stack).exists() {
         return Ok(());
     }
     let declared = Inventory::load(dirs).stacks.into_keys().map(|name| name.to_string()).collect();

@@ -89,3 +89,15 @@ assert_exit 0 userctl restart app.service
 assert_contains "$(markers)" 'no-tag=no-v2'
 assert_exit 0 user stackctl update app
 assert_contains "$OUT" 'nothing new'
+
+step 'an update leaves no volume behind, and one of nothing is told'
+image volumes:1 v1 volume=/data >/dev/null
+add_app volumes
+volumes() { user podman volume ls --quiet | wc -l; }
+before=$(volumes)
+image volumes:1 v2 volume=/data >/dev/null
+assert_exit 0 user stackctl update volumes
+assert_eq "$(marker_of volumes)" v2
+assert_eq "$(volumes)" "$before" 'volumes'
+assert_exit 78 user stackctl update nothing
+assert_contains "$OUT" 'expected a stack that is declared'
