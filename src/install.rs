@@ -42,7 +42,10 @@ pub fn install(hand: &Hand<'_>, host: &Host, programs: &Programs) -> Result<Vec<
 pub fn uninstall(hand: &Hand<'_>) -> Result<Vec<Change>, Error> {
     let dirs = hand.dirs;
     let path = seal_path(dirs);
-    let seal = Seal::load(&path).map_err(Error::Configuration)?;
+    let seal = match Seal::load(&path) {
+        Err(error) if error.is_missing() => return Err(stack::Refusal::NotInstalled { path }.into()),
+        seal => seal.map_err(Error::Configuration)?,
+    };
     // Before anything is touched: a generation's links are for it to remove.
     if let Ok(target) = fs::read_link(&path) {
         return Err(ArtifactError::Linked { path, target }.into());

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 const VOCABULARY: &str = "
 a additional address addresses after all allowed already also an and another any anyof are array as at attribute avoid back be because
 between block both boolean but by can cannot character characters circular collection column command compose
-condition config configuration conflict conflicting conflicts contain contains could create cycle declared decode
+condition config configuration conflict conflicting conflicts contain contains could couldn create cycle declared decode
 defined definition dependency depends deprecated detected device did directory disabled docker does driver duplicate
 duplicates duration each either element elements empty enabled end entry env environment err error errors expanding
 expected extends external failed field file filename files find flow following for format found from get given
@@ -19,7 +19,7 @@ needs network networks no non none not null number object obsolete of on one onl
 other parse parsing pattern permission please port ports profile profiles project properties property protocol
 provided published range read reading escape recursive reference refers remove required resolve same scalar schema secret
 secrets see service services set should simple specified start starting statement stat str stream string such syntax
-tab tag target template than that the there this time to token top type undefined unexpected unique unknown
+t tab tag target template than that the there this time to token top type undefined unexpected unique unknown
 unmarshal unset unsupported unterminated used using valid validating value values variable variables version volume
 volumes warning was when where which while will with without write yaml yml you denied while exists exist cast content node neither nor build context atoi strconv
 missing may quoted quotes default defaulting blank map maps seq int bool float

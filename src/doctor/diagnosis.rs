@@ -95,12 +95,13 @@ impl Diagnosis {
             self.versions.iter().map(|(program, version)| format!("{program} {version}")).collect();
         let count = self.fine.len() + self.lacks.len();
         lines.push(if self.lacks.is_empty() {
-            format!("{count} of {count} fine: {}", versions.join(", "))
+            format!("{count} of {count} fine; versions: {}", versions.join(", "))
         } else {
             let required = self.lacks.iter().filter(|lack| lack.need == Need::Required).count();
             format!(
-                "{} of {count} fine, {required} of the rest required: {}",
+                "{} of {count} fine, {} lacking, {required} of those required; versions: {}",
                 self.fine.len(),
+                self.lacks.len(),
                 versions.join(", ")
             )
         });
@@ -134,7 +135,7 @@ mod tests {
         assert_eq!(with(&[required, manager]).code(), Code::Unreachable);
         assert_eq!(
             with(&[advised]).text(),
-            "lingering: expected a, saw b; next: c\n0 of 1 fine, 0 of the rest required: "
+            "lingering: expected a, saw b; next: c\n0 of 1 fine, 1 lacking, 0 of those required; versions: "
         );
     }
 }

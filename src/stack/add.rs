@@ -40,7 +40,6 @@ pub struct Given {
 /// # Errors
 /// The present entry is broken, no compose file was given for a new one, or a value is refused.
 pub fn entry(dirs: &Dirs, stack: &StackName, given: Given, here: &Path) -> Result<Entry, Error> {
-    let path = dirs.inventory_file(stack);
     let present = match Inventory::load_stack(dirs, stack) {
         Ok(declared) => Some(declared.entry),
         Err(InventoryError::Read(error)) if error.is_missing() => None,
@@ -90,7 +89,7 @@ pub fn entry(dirs: &Dirs, stack: &StackName, given: Given, here: &Path) -> Resul
     set(&mut entry.update.rollback, given.rollback);
     entry.stale_health_after = given.stale_health_after.or(entry.stale_health_after);
     entry.compose.project = given.project.or(entry.compose.project);
-    entry.check().map_err(|problem| InventoryError::Value { path: path.clone(), problem })?;
+    entry.check().map_err(|problem| Refusal::BadValue { stack: stack.clone(), problem })?;
     for file in entry.compose_files() {
         if !file.is_file() {
             return Err(Refusal::ComposeFileMissing { stack: stack.clone(), path: file }.into());

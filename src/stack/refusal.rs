@@ -17,6 +17,20 @@ pub enum Refusal {
         /// Where its entry would be.
         path: PathBuf,
     },
+    /// Nothing is installed that could be taken away.
+    #[error("the shipped units are not installed: expected {}; next: stackctl install", path.display())]
+    NotInstalled {
+        /// Where their seal would be.
+        path: PathBuf,
+    },
+    /// What was given cannot be declared.
+    #[error("stack {stack}: {problem}; nothing was written; next: stackctl add --help")]
+    BadValue {
+        /// The stack.
+        stack: StackName,
+        /// The key, what was expected, what was seen.
+        problem: String,
+    },
     /// A link leads to a generation that is gone.
     #[error("{unit}: its declared file {} is gone; switch to a generation that has it", target.display())]
     GenerationGone {
@@ -49,7 +63,7 @@ pub enum Refusal {
     },
     /// The project is another stack's.
     #[error(
-        "stack {stack}: project {project:?} is that of stack {other}; each would remove the other's containers as orphans; next: stackctl add {stack} --project ANOTHER"
+        "stack {stack}: project {project:?} is that of stack {other}; each would remove the other's containers as orphans; next: stackctl add {stack} --compose FILE --project ANOTHER"
     )]
     ProjectTaken {
         /// The stack.

@@ -135,13 +135,18 @@ pub(super) fn add(place: &Place, given: Arguments) -> Result<Code, Error> {
     if let Some(project) = &entry.compose.project {
         add::check_project(&place.dirs, &stack, project)?;
     }
-    if add::write(&place.dirs, &stack, &entry)? {
+    let written = add::write(&place.dirs, &stack, &entry)?;
+    if written {
         output::say(&format!("wrote {}", place.dirs.inventory_file(&stack).display()));
     }
-    let (code, _) = put(place, &manager, vec![stack.clone()])?;
+    let (code, changed) = put(place, &manager, vec![stack.clone()])?;
     if code == Code::Done {
-        let verb = if is_active(&manager, &stack)? { "restart" } else { "start" };
-        output::say(&format!("next: systemctl --user {verb} {}", stack.service()));
+        let unit = stack.service();
+        output::say(&match is_active(&manager, &stack)? {
+            true if written || !changed.is_empty() => format!("next: systemctl --user restart {unit}"),
+            true => format!("{stack} is declared so already, and {unit} is active"),
+            false => format!("next: systemctl --user start {unit}"),
+        });
     }
     Ok(code)
 }

@@ -30,7 +30,7 @@ userctl start podman.socket
 fine
 assert_json "$OUT" '.versions | has("podman") and has("systemd") and has("docker-compose")'
 assert_exit 0 user stackctl doctor
-assert_match "$OUT" '^([0-9]+) of \1 fine: docker-compose 2'
+assert_match "$OUT" '^([0-9]+) of \1 fine; versions: docker-compose 2'
 
 step 'programs'
 without newuidmap newuidmap
