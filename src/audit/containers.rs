@@ -134,7 +134,12 @@ impl Judge<'_> {
                 self.seen.project.as_deref().unwrap_or("(unknown)")
             ));
         }
-        let mut next = format!("stackctl restart {}", self.stack);
+        let paused: Vec<&str> = self.own.iter().filter(|one| one.is_paused()).map(|one| one.name()).collect();
+        let mut next = if paused.is_empty() {
+            format!("stackctl restart {}", self.stack)
+        } else {
+            format!("podman unpause {}", paused.join(" "))
+        };
         if let (Some(held), false) = (&self.seen.held, seen.is_empty()) {
             let why = format!(
                 "it is held since {}, because its data was not brought back: {}",

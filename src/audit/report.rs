@@ -165,6 +165,12 @@ impl Report {
                 "{stacks}, {passed} checks hold; {page} page, {ticket} ticket, {info} info, {unknown} unknown"
             )
         };
+        // A person's start that joins such an audit must not take it for one that has looked.
+        if let (Trigger::Path, Some(asked)) = (self.trigger, &self.podman_asked) {
+            for part in ["; podman was last asked ", asked, ", and is now by: stack-audit"] {
+                line.push_str(part);
+            }
+        }
         if !self.healed.is_empty() {
             let actions: Vec<&str> = self.healed.iter().map(|healed| healed.action.as_str()).collect();
             line.push_str(if self.dry_run { "; would heal by: " } else { "; healed by: " });

@@ -135,6 +135,8 @@ pub struct HostConfig {
 pub struct RestartPolicy {
     /// `no`, `always`, `on-failure`, `unless-stopped`.
     pub name: String,
+    /// How often at most after a failure; 0 for ever.
+    pub maximum_retry_count: i64,
 }
 
 /// A volume or bind of a container.

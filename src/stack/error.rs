@@ -130,7 +130,8 @@ pub enum StackError {
     },
     /// The unit's job came to a bad end.
     #[error(
-        "{unit}: expected it to be {wanted}, but its job ended as \"{result}\"; next: systemctl --user status {unit}"
+        "{unit}: expected it to be {wanted}, but its job ended as \"{result}\"{}; next: journalctl --user -u {unit} -n 50",
+        code.map(|code| format!(", and its program with {} ({})", code.number(), code.meaning_of_a_verb())).unwrap_or_default()
     )]
     Job {
         /// The unit.
@@ -139,6 +140,8 @@ pub enum StackError {
         wanted: &'static str,
         /// systemd's word.
         result: String,
+        /// What its program ended with, if that is one of ours.
+        code: Option<Code>,
     },
     /// Somebody else is at work.
     #[error(transparent)]
@@ -282,9 +285,9 @@ impl StackError {
             | Self::NotMade { .. }
             | Self::Shared { .. }
             | Self::ImageGone { .. }
-            | Self::Job { .. }
             | Self::StopUnclear { .. }
             | Self::StartedAgain { .. } => Code::Refused,
+            Self::Job { code, .. } => code.unwrap_or(Code::Refused),
             Self::State(_) => Code::Io,
             Self::Lock(LockError::Io { .. }) | Self::Unwritten { .. } | Self::UpUnwritten { .. } => {
                 Code::CannotWrite

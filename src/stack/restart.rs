@@ -63,7 +63,11 @@ pub fn restart(context: &Context, stack: &StackName) -> Result<Code, Error> {
             return Ok(code.unwrap_or(Code::Unexpected));
         }
         let result = result.to_string();
-        return Err(StackError::Job { unit, wanted: "restarted", result }.into());
+        // Without a record there is its exit code: on a full disk, say.
+        let status = manager.observe_one(&unit, Detail::Settings).ok().and_then(|unit| unit.exec_main_status);
+        let code = Code::ALL.iter().copied().filter(|code| *code != Code::Done);
+        let code = status.and_then(|status| code.into_iter().find(|code| u64::from(code.number()) == status));
+        return Err(StackError::Job { unit, wanted: "restarted", result, code }.into());
     }
     match entry.verify.mode {
         VerifyMode::Gate => {

@@ -103,6 +103,10 @@ pub fn stop(context: &Context, stack: &StackName) -> Result<(), Error> {
     match decision {
         Decision::Stop => {
             stop_now(context, stack)?;
+            // What it said is of containers that do not run any more, and could not be verified again.
+            if let Ok(manager) = context.manager() {
+                drop(manager.reset_failed(&stack.verify_service()));
+            }
             if !by_unit {
                 tell_of_the_unit(context, stack);
             }

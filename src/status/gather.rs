@@ -217,9 +217,9 @@ fn containers(seen: &StackSeen, asked: &Asked) -> Option<Containers> {
             counts.unhealthy += u32::from(container.is_unhealthy());
             continue;
         }
-        let finished = inspected.get(&container.id).map_or(container.exit_code == 0, |inspected| {
-            !inspected.state.stopped_by_user && ended_badly(inspected).is_none()
-        });
+        let finished = inspected
+            .get(&container.id)
+            .map_or(container.exit_code == 0, |inspected| ended_badly(inspected).is_none());
         if finished && matches!(container.state.as_str(), "exited" | "stopped") {
             counts.finished += 1;
         } else {

@@ -151,6 +151,9 @@ pub fn standing(observed: &[Observed], problems: &[Problem]) -> Vec<Standing> {
 
 fn problem(container: &Inspected, why: String) -> Problem {
     let name = &container.name;
+    if container.state.status == "paused" {
+        return Problem { what: format!("container {name}"), why, next: format!("podman unpause {name}") };
+    }
     let logs = format!("podman logs --tail 50 {name}");
     let is_checked = container.state.status == "running" && !container.state.health.status.is_empty();
     let next = if is_checked { format!("podman healthcheck run {name}; {logs}") } else { logs };
@@ -246,10 +249,18 @@ fn exited(container: &Inspected, awaited: bool) -> One {
     if state.oom_killed {
         why.push_str(" (out of memory)");
     }
+    let limit = container.host_config.restart_policy.maximum_retry_count;
     match (policy, state.exit_code) {
         (_, 0) if awaited => One::NotYet(format!("{why}, and others wait for it to be healthy")),
+        // What has finished was not asked to.
+        ("" | "no" | "on-failure", 0) if state.stopped_by_user => {
+            One::NotYet("was stopped by hand, with exit code 0".to_owned())
+        }
         ("" | "no" | "on-failure", 0) => One::Good,
         ("" | "no", _) => One::Never(why),
+        ("on-failure", _) if (1..=container.restart_count).contains(&limit) => One::Never(format!(
+            "{why}; it was started again {limit} times, and is no more (restart: {policy}:{limit})"
+        )),
         _ => {
             why =
                 format!("{why}; it was started again {} times (restart: {policy})", container.restart_count);

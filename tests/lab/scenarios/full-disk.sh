@@ -62,7 +62,10 @@ assert_contains "$(cat "$MACHINE/apply")" "$state/"
 assert_contains "$(cat "$MACHINE/apply")" 'No space left'
 assert_eq "$(started_at "$web")" "$before" 'StartedAt: what was not changed'
 container_is "$after" running
+assert_exit 73 user stackctl restart shop
+assert_contains "$OUT" 'its job ended as "failed", and its program with 73'
 root rm "$state/fill"
+userctl reset-failed shop.service
 assert_exit 0 user stackctl apply shop
 assert_eq "$(started_at "$web")" "$before" StartedAt
 assert_eq "$(inspect "$after" '{{.Config.Labels.marker}}')" v2

@@ -36,6 +36,10 @@ assert_exit 0 user stackctl verify one
 user podman kill "$it"
 assert_exit 80 user stackctl verify one --timeout 3s
 assert_contains "$OUT" 'ended with exit code 137'
+user podman start "$it" >/dev/null
+user podman stop --time 10 "$it" >/dev/null
+assert_exit 80 user stackctl verify one --timeout 2s
+assert_contains "$OUT" 'was stopped by hand, with exit code 0'
 
 step 'S09: verdicts at the same time are in no other one'"'"'s way'
 user_script <<'TOGETHER'
@@ -114,7 +118,9 @@ assert_contains "$OUT" "$more"
 # The unit's own verification may end a little later than the one of the restart.
 told() { [[ $(user stackctl history one | tail -n 1) =~ verify\ .*exit\ 80:\ stack\ one\ is\ not\ up.*$more$ ]]; }
 wait_until 30 told
+assert_unit stack-verify@one.service failed
 userctl stop one.service
+assert_unit stack-verify@one.service inactive
 put_one "{image: '$REGISTRY/ok:1'}"
 userctl start one.service
 wait_until 30 unit_is stack-verify@one.service inactive
