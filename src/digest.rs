@@ -1,6 +1,7 @@
 //! Content digests.
 
 use std::fmt;
+use std::io::Read as _;
 
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
@@ -30,6 +31,21 @@ impl Sha256 {
             }
         }
         Self(hasher.finalize().into())
+    }
+
+    /// A key, from the kernel; `salt` only makes two differ should it have nothing to give.
+    #[must_use]
+    pub fn random(salt: &[u8]) -> Self {
+        let mut bytes = Vec::new();
+        let read = fs_err::File::open("/dev/urandom").and_then(|file| file.take(32).read_to_end(&mut bytes));
+        let length = read.unwrap_or_default();
+        Self::of_parts([bytes.as_slice(), salt, &length.to_le_bytes()])
+    }
+
+    /// The digest of `content` with this key: that of a short secret alone could be guessed.
+    #[must_use]
+    pub fn keyed(&self, content: &[u8]) -> Self {
+        Self::of_parts([self.to_string().as_bytes(), content])
     }
 
     /// The first 16 hexadecimal digits: enough to tell definitions apart, short enough for a log line.

@@ -346,7 +346,9 @@ fn stack_states() {
         "pins": [{"at": "2026-02-13T04:00:00.000Z", "record": "r", "images": {"app:1": pinned}}],
         "quarantine": {"app:1": {
             "digest": "sha256:1", "at": "2026-02-13T04:00:00.000Z", "reason": "not healthy", "also": ["sha256:2"]
-        }}
+        }},
+        "hashed": {"key": digest, "asked": digest, "services": {"web": "hash"}},
+        "held": {"since": "2026-02-13T04:00:00.000Z", "reason": "the dump is gone"}
     });
     hold("stack-state", parse::<StackState>, &[least, full]);
 }

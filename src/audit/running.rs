@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::declaration::Declaration;
 use super::world::World;
-use crate::compose::{Compose, Flaw};
+use crate::compose::{Compose, Flaw, Hashed};
 use crate::dirs::Dirs;
 use crate::error::chain;
 use crate::exit::Code;
@@ -85,6 +85,8 @@ pub struct StackSeen {
     pub hashes: Option<Result<BTreeMap<String, String>, String>>,
     /// Whether a transaction was under way while it was looked at.
     pub busy: bool,
+    /// What compose told of them when it was last applied.
+    hashed: Option<Hashed>,
     peek: Option<Peek>,
 }
 
@@ -149,6 +151,7 @@ impl StackSeen {
         let project = declared.entry.compose.project.clone();
         let applied_project = state.as_ref().ok().and_then(|state| Some(state.as_ref()?.project.clone()));
         let held = state.as_ref().ok().and_then(|state| state.as_ref()?.held.clone());
+        let hashed = state.as_ref().ok().and_then(|state| state.as_ref()?.hashed.clone());
         let applied = state.map(|state| state.and_then(|state| state.applied));
         let changes = applied
             .as_ref()
@@ -163,6 +166,7 @@ impl StackSeen {
             changes,
             hashes: None,
             busy: peek.held,
+            hashed,
             peek: Some(peek),
         }
     }
@@ -224,7 +228,7 @@ fn ask_hashes(
             continue;
         }
         seen.hashes = Some(if Instant::now() < deadline {
-            hashes(dirs, host, stack, declared)
+            hashes(dirs, host, stack, declared, seen.hashed.take())
         } else {
             Err(format!("not asked within {}", humantime::format_duration(HASHES)))
         });
@@ -236,10 +240,12 @@ fn hashes(
     host: &Host,
     stack: &StackName,
     declared: &Declared,
+    known: Option<Hashed>,
 ) -> Result<BTreeMap<String, String>, String> {
     // Reading the files needs no podman. What is made with the id of a container is not judged by its hash.
     let compose = Compose::new(dirs, host, &host.podman, stack, &declared.entry, &Interrupt::never());
-    compose.and_then(|mut compose| compose.hashes(&[])).map_err(|error| chain(&error))
+    let hashed = compose.and_then(|mut compose| compose.hashes(&[], known));
+    hashed.map(|hashed| hashed.services().clone()).map_err(|error| chain(&error))
 }
 
 /// What a stack's unit is doing, as far as its containers are concerned.

@@ -3,12 +3,57 @@
 //! of the files takes them of neither, and leaves env files of services out. So it is asked about the model as `up` has it.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::model::Namespace;
 use super::overlay::LABEL;
+use crate::digest::Sha256;
 use crate::podman::Container;
+
+/// What docker-compose answered, kept because it answers from the model alone: the same question to the same program need
+/// not be asked again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hashed {
+    /// The key of the digest, which is taken of values of env files, too.
+    key: Sha256,
+    /// The digest of the question: the program's file, and the model.
+    asked: Sha256,
+    /// The config hash of every service.
+    services: BTreeMap<String, String>,
+}
+
+impl Hashed {
+    pub(super) fn new(program: &Path, model: &str, services: BTreeMap<String, String>) -> Self {
+        let key = Sha256::random(model.as_bytes());
+        Self { key, asked: question(&key, program, model), services }
+    }
+
+    pub(super) fn answers(&self, program: &Path, model: &str) -> bool {
+        self.asked == question(&self.key, program, model)
+    }
+
+    /// The config hash of every service.
+    #[must_use]
+    pub fn services(&self) -> &BTreeMap<String, String> {
+        &self.services
+    }
+}
+
+/// Another version of the program may take another hash of the same model.
+fn question(key: &Sha256, program: &Path, model: &str) -> Sha256 {
+    let file = fs_err::metadata(program).map_or_else(
+        |_| String::new(),
+        |file| {
+            format!("{} {} {} {} {}", file.dev(), file.ino(), file.size(), file.ctime(), file.ctime_nsec())
+        },
+    );
+    key.keyed(Sha256::of_parts([file.as_bytes(), model.as_bytes()]).to_string().as_bytes())
+}
 
 /// The ids of the containers that stand for services in what others share: of several the first by name.
 pub(super) fn stand_ins<'a>(project: &str, containers: &'a [Container]) -> BTreeMap<&'a str, &'a str> {
@@ -65,6 +110,7 @@ pub(super) fn as_up_has_it(whole: &mut Value, unit: &str, stand_ins: &BTreeMap<&
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::atomic;
 
     #[test]
     fn a_model_is_made_what_up_has_of_it() {
@@ -90,6 +136,20 @@ mod tests {
         let mut nothing = json!({"services": null});
         as_up_has_it(&mut nothing, "v.service", &BTreeMap::new());
         assert_eq!(nothing, json!({"services": null}));
+    }
+
+    #[test]
+    fn an_answer_holds_for_the_same_model_and_program() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("docker-compose");
+        atomic::replace(&program, b"one", 0o755).unwrap();
+        let services = BTreeMap::from([("x".to_owned(), "hash".to_owned())]);
+        let hashed = Hashed::new(&program, "model", services);
+        assert!(hashed.answers(&program, "model"));
+        assert!(!hashed.answers(&program, "another"));
+        atomic::replace(&program, b"another", 0o755).unwrap();
+        assert!(!hashed.answers(&program, "model"));
+        assert!(!serde_json::to_string(&hashed).unwrap().contains("model"));
     }
 
     #[test]

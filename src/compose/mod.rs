@@ -18,6 +18,7 @@ mod secrets;
 
 pub use env_files::{EnvFiles, Secret};
 pub use error::{ComposeError, after};
+pub use hashes::Hashed;
 pub use joined::remove_left_env_files;
 pub use model::{Model, Namespace, Service};
 pub use overlay::{LABEL, Overlay};

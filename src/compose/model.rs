@@ -70,6 +70,8 @@ impl Namespace {
 pub struct Service {
     /// The image's reference; compose makes one up for a service that is only built.
     pub image: Option<String>,
+    /// The name of its one container, if it is given.
+    pub container_name: Option<String>,
     /// Whether it is built here, so that its image cannot be pulled.
     pub built: bool,
     /// How many containers it has.
@@ -170,6 +172,7 @@ impl Service {
         let shares = with("service:");
         Self {
             image: text("image"),
+            container_name: text("container_name"),
             built: value.get("build").is_some_and(|build| !build.is_null()),
             replicas: value.get("scale").and_then(number).or(deployed).unwrap_or(1),
             restart: text("restart"),

@@ -1,6 +1,5 @@
 //! Running the pinned provider for one stack.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use serde_json::Value;
 
 use super::env_files::{self, EnvFiles};
 use super::error::ComposeError;
-use super::hashes;
+use super::hashes::{self, Hashed};
 use super::joined::{self, Joined};
 use super::merged::{MERGED, merged, project_hash};
 use super::model::{self, Model};
@@ -236,23 +235,32 @@ impl Compose {
     }
 
     /// The config hash of every service, as its containers carry it where these are the containers; docker-compose only.
+    /// It is not asked for what it is `known` to answer.
     ///
     /// # Errors
     /// compose refuses the files.
-    pub fn hashes(&mut self, containers: &[Container]) -> Result<BTreeMap<String, String>, ComposeError> {
+    pub fn hashes(
+        &mut self,
+        containers: &[Container],
+        known: Option<Hashed>,
+    ) -> Result<Hashed, ComposeError> {
         let mut whole = match self.whole.take() {
             Some(Unseen(whole)) => whole,
             None => self.whole()?,
         };
         let stand_ins = hashes::stand_ins(self.project.as_deref().unwrap_or_default(), containers);
         hashes::as_up_has_it(&mut whole, self.stack.service().as_str(), &stand_ins);
+        let model = whole.to_string();
+        if let Some(known) = known.filter(|known| known.answers(&self.provider, &model)) {
+            return Ok(known);
+        }
         let asked = self.command(&self.provider, READ_TIMEOUT).args(self.options_with([OsStr::new("-")]));
         // It is made normal already, and what is a container's id now is no service to be depended on.
-        let asked =
-            asked.input(whole.to_string().as_bytes()).args(["config", "--no-normalize", "--hash", "*"]);
+        let asked = asked.input(model.as_bytes()).args(["config", "--no-normalize", "--hash", "*"]);
         let text = asked.capture_text().map_err(|source| self.refused(source))?;
         let pairs = text.lines().filter_map(|line| line.trim().split_once(' '));
-        Ok(pairs.map(|(service, hash)| (service.to_owned(), hash.trim().to_owned())).collect())
+        let hashes = pairs.map(|(service, hash)| (service.to_owned(), hash.trim().to_owned())).collect();
+        Ok(Hashed::new(&self.provider, &model, hashes))
     }
 
     /// The files as docker-compose merges them.

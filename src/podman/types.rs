@@ -116,6 +116,13 @@ impl Container {
         (id.len() == SHORT_ID && replaced.starts_with(id)).then_some(name)
     }
 
+    /// Whether this is the container that docker-compose was to replace by it.
+    #[must_use]
+    pub fn was_to_replace(&self, other: &Self) -> bool {
+        let id = self.name().get(..SHORT_ID);
+        self.name_to_be() == Some(other.name()) && id.is_some_and(|id| other.id.starts_with(id))
+    }
+
     /// The hash of what it was made from, as its provider takes it.
     #[must_use]
     pub fn config_hash(&self) -> Option<&str> {

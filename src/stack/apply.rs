@@ -129,6 +129,7 @@ pub(crate) fn remember(
     let stack = transaction.stack();
     let mut state = state_of(prepared, saved(context, stack)?);
     state.applied = Some(Applied::of(prepared, containers, &transaction.id()));
+    state.hashed.clone_from(&prepared.hashes);
     state.held = None;
     state.store(&StackState::path(&context.dirs, stack)).map_err(|source| {
         let containers = containers.iter().map(Container::name).collect::<Vec<_>>().join(", ");

@@ -83,7 +83,8 @@ pub fn clean(context: &Context, prepared: &Prepared, overlay: &Overlay) -> Resul
 }
 
 /// What compose left when it was cut short, or was run twice at once, while it replaced containers. One whose name is free
-/// gets it. One that was never started and whose name is still taken goes, because docker-compose (2.26) would remove it and
+/// gets it. One that was never started and whose name still has the container that it was to replace, with all its volumes, goes,
+/// because docker-compose (2.26) would remove it and
 /// make another one of the same name at the same time.
 fn finish_replacements(prepared: &Prepared) -> Vec<String> {
     let taken: BTreeSet<&str> = prepared.containers.iter().map(Container::name).collect();
@@ -97,7 +98,9 @@ fn finish_replacements(prepared: &Prepared) -> Vec<String> {
                 Ok(()) => format!("named {now} {name}: its replacement of another was cut short"),
                 Err(error) => format!("{now} is not named {name}: {}", chain(&error)),
             }
-        } else if container.is_only_made() {
+        } else if container.is_only_made()
+            && prepared.containers.iter().any(|one| container.was_to_replace(one))
+        {
             match prepared.podman.remove(&[id], prepared.entry.startup_timeout.duration()) {
                 Ok(()) => format!("removed {now}, never started: its replacement of {name} was cut short"),
                 Err(error) => {

@@ -11,7 +11,7 @@ use super::preflight::Prepared;
 use super::ties::{Guest, Ties};
 use super::up::is_image_changed;
 use super::volumes::are_replaced;
-use crate::compose::{ComposeError, Overlay};
+use crate::compose::{ComposeError, Hashed, Overlay};
 use crate::dirs::Dirs;
 use crate::inventory::ProviderKind;
 use crate::podman::Container;
@@ -171,9 +171,8 @@ fn changed<'a>(prepared: &'a Prepared, images: &BTreeMap<String, String>) -> BTr
     let changed = |container: &'a Container| {
         let name = container.service()?;
         let Some(service) = prepared.model.services.get(name) else { return Some(name) };
-        let is_another = |hashes: &BTreeMap<String, String>| {
-            container.config_hash() != hashes.get(name).map(String::as_str)
-        };
+        let is_another =
+            |hashed: &Hashed| container.config_hash() != hashed.services().get(name).map(String::as_str);
         let is_changed = prepared.hashes.as_ref().is_some_and(is_another)
             || count.get(name).is_some_and(|count| *count > service.replicas)
             || is_image_changed(prepared, std::slice::from_ref(container), images);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StackError;
 use super::preflight::Prepared;
-use crate::compose::EnvFiles;
+use crate::compose::{Compose, EnvFiles, Hashed};
 use crate::digest::Sha256;
 use crate::dirs::Dirs;
 use crate::document::{Document, ReadError, read_bounded};
@@ -39,6 +39,9 @@ pub struct StackState {
     /// The digests that failed, by the reference that offered them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantine: BTreeMap<String, Quarantined>,
+    /// The config hashes that docker-compose last told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hashed: Option<Hashed>,
     /// Why the stack is not started until somebody has looked at its data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
@@ -80,12 +83,33 @@ pub struct Applied {
     pub tied: BTreeSet<String>,
 }
 
+/// The files that a stack is made from, at one moment.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    compose_files: BTreeMap<PathBuf, Sha256>,
+    env_files: BTreeMap<PathBuf, Sha256>,
+    key: Sha256,
+}
+
+impl Inputs {
+    /// The files as they are now.
+    #[must_use]
+    pub fn of(compose: &Compose) -> Self {
+        let key = Sha256::random(compose.stack().as_str().as_bytes());
+        let (compose_files, env_files) = compose.inputs();
+        Self {
+            compose_files: digests(compose_files, Sha256::of),
+            env_files: digests(env_files, |content| key.keyed(content)),
+            key,
+        }
+    }
+}
+
 impl Applied {
     /// What `prepared` was made from, now that it runs in `containers`.
     #[must_use]
     pub fn of(prepared: &Prepared, containers: &[Container], record: &str) -> Self {
-        let key = random_key(record);
-        let (compose_files, env_files) = prepared.compose.inputs();
+        let Inputs { compose_files, env_files, key } = prepared.inputs.clone();
         let mut replicas = BTreeMap::new();
         for container in containers.iter().filter(|container| container.is_of_a_service()) {
             *replicas.entry(container.service().unwrap_or_default().to_owned()).or_default() += 1;
@@ -94,8 +118,8 @@ impl Applied {
             record: record.to_owned(),
             at: records::timestamp(SystemTime::now()),
             inventory: prepared.inventory,
-            compose_files: digests(compose_files, Sha256::of),
-            env_files: digests(env_files, |content| keyed(&key, content)),
+            compose_files,
+            env_files,
             key,
             replicas,
             tied: prepared
@@ -158,7 +182,7 @@ impl Applied {
         let files: BTreeSet<PathBuf> = entry.compose_files().collect();
         let compose_files = digests(files.iter().map(PathBuf::as_path), Sha256::of);
         let env = EnvFiles::of(entry);
-        let env_files = digests(env.paths(), |content| keyed(&self.key, content));
+        let env_files = digests(env.paths(), |content| self.key.keyed(content));
         let needed = env.paths().map(Path::to_owned).collect();
         let mut changes = Vec::new();
         if self.inventory != declared.sha256 {
@@ -191,27 +215,12 @@ fn differences(
         .collect()
 }
 
-/// The digest of an env file's content.
-#[must_use]
-pub fn keyed(key: &Sha256, content: &[u8]) -> Sha256 {
-    Sha256::of_parts([key.to_string().as_bytes(), content])
-}
-
 /// A file that cannot be read has no digest; preflight has read them all a moment ago.
 fn digests<'a>(
     paths: impl Iterator<Item = &'a Path>,
     digest: impl Fn(&[u8]) -> Sha256,
 ) -> BTreeMap<PathBuf, Sha256> {
     paths.filter_map(|path| Some((path.to_owned(), digest(&read_bounded(path).ok()?)))).collect()
-}
-
-/// From the kernel; `salt` only makes two keys differ should it have nothing to give.
-fn random_key(salt: &str) -> Sha256 {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    let read = fs_err::File::open("/dev/urandom").and_then(|file| file.take(32).read_to_end(&mut bytes));
-    let length = read.unwrap_or_default();
-    Sha256::of_parts([bytes.as_slice(), salt.as_bytes(), &length.to_le_bytes()])
 }
 
 impl Document for StackState {
@@ -230,6 +239,7 @@ impl StackState {
             applied: None,
             pins: Vec::new(),
             quarantine: BTreeMap::new(),
+            hashed: None,
             held: None,
         }
     }

@@ -6,6 +6,7 @@ mod files;
 mod here;
 mod host;
 mod model;
+mod names;
 mod read;
 mod secrets;
 
@@ -16,8 +17,9 @@ use self::here::Here;
 use self::read::Read;
 use super::context::Context;
 use super::error::StackError;
+use super::state::Inputs;
 use super::volumes::losses;
-use crate::compose::{Compose, ComposeError, Model};
+use crate::compose::{Compose, ComposeError, Hashed, Model};
 use crate::digest::Sha256;
 use crate::error::chain;
 use crate::exit::Code;
@@ -48,6 +50,8 @@ pub struct Prepared {
     pub compose: Compose,
     /// What compose makes of the files.
     pub model: Model,
+    /// The files, as they were before compose read them.
+    pub inputs: Inputs,
     /// The project's name.
     pub project: String,
     /// Every container, whoever made it, as they were before.
@@ -55,7 +59,7 @@ pub struct Prepared {
     /// The images that their references named before, as far as they were looked at; none for one that was not here.
     pub images: BTreeMap<String, Option<Image>>,
     /// The config hashes that containers of the services would carry, if they are known; docker-compose only.
-    pub hashes: Option<BTreeMap<String, String>>,
+    pub hashes: Option<Hashed>,
     /// What is not right and no reason to refuse.
     pub warnings: Vec<String>,
 }
@@ -194,6 +198,7 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
     if let (Some(Read { model, .. }), Some(here)) = (&read, &here) {
         let project = model.project.as_deref().unwrap_or_default();
         containers::check(context, stack, project, &here.containers, &mut findings);
+        names::check(context.host.provider.kind, model, &here.containers, &mut findings);
     }
     if let (Some(podman), Some(here), Some(Read { compose, model, .. })) = (&podman, &here, &read) {
         let (containers, inspected) = (&here.containers, &here.inspected);
@@ -210,6 +215,7 @@ pub fn preflight(context: &Context, stack: &StackName) -> Result<Prepared, Stack
             podman,
             compose: read.compose,
             model: read.model,
+            inputs: read.inputs,
             containers: here.containers,
             images: here.images.into_iter().chain(images).collect(),
             hashes,
@@ -271,7 +277,7 @@ fn ask(
         definition::check(context, stack, &mut definition);
         let here = joined(here);
         let containers = here.as_ref().map(|here| here.containers.as_slice()).unwrap_or_default();
-        let read = read.map(|read| Ok(joined(read)?.and_further(podman, containers)));
+        let read = read.map(|read| Ok(joined(read)?.and_further(context, podman, containers)));
         (definition, Answers { version: Some(joined(version)), here: Some(here), read })
     })
 }

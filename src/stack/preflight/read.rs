@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::compose::{Compose, ComposeError, Model};
+use crate::compose::{Compose, ComposeError, Hashed, Model};
 use crate::inventory::ProviderKind;
 use crate::podman::{Container, Image, Podman, PodmanError};
 use crate::process::joined;
-use crate::stack::Context;
+use crate::stack::state::Inputs;
+use crate::stack::{Context, StackState};
 
 /// The files, read.
 #[derive(Debug)]
@@ -15,27 +16,32 @@ pub(super) struct Read {
     pub compose: Compose,
     /// What it makes of the files.
     pub model: Model,
+    /// The files. What is edited while compose is at work is not what it has read.
+    pub inputs: Inputs,
     /// The images that the files name, by the reference, and none for one that is not here. podman-compose takes so long
     /// to read that [`super::here::Here`] has asked for them before.
     pub images: Option<Result<BTreeMap<String, Option<Image>>, PodmanError>>,
     /// The services' config hashes, by service; docker-compose only.
-    pub hashes: Option<Result<BTreeMap<String, String>, ComposeError>>,
+    pub hashes: Option<Result<Hashed, ComposeError>>,
 }
 
 impl Read {
     /// # Errors
     /// compose refuses the files.
     pub fn ask(context: &Context, mut compose: Compose) -> Result<Self, ComposeError> {
+        let inputs = Inputs::of(&compose);
         let model = compose.model(&context.dirs)?;
-        Ok(Self { compose, model, images: None, hashes: None })
+        Ok(Self { compose, model, inputs, images: None, hashes: None })
     }
 
     /// Asks what else compose and podman know of it, where these are the containers.
-    pub fn and_further(mut self, podman: &Podman, containers: &[Container]) -> Self {
+    pub fn and_further(mut self, context: &Context, podman: &Podman, containers: &[Container]) -> Self {
         if self.compose.kind() == ProviderKind::DockerCompose {
+            let state = StackState::load_if_any(&context.dirs, self.compose.stack()).ok().flatten();
+            let known = state.and_then(|state| state.hashed);
             let Self { compose, model, .. } = &mut self;
             let (hashes, images) = std::thread::scope(|scope| {
-                let hashes = scope.spawn(|| compose.hashes(containers));
+                let hashes = scope.spawn(|| compose.hashes(containers, known));
                 (joined(hashes), podman.images(&model.images()))
             });
             (self.hashes, self.images) = (Some(hashes), Some(images));

@@ -39,6 +39,30 @@ before=$(ids net)
 assert_exit 0 userctl restart net.service
 assert_eq "$(ids net)" "$before" 'the containers of an unchanged stack'
 
+step 'what compose told of the hashes is asked again when the files, the containers or the program change'
+put bin/compose 755 <<'END'
+#!/bin/sh
+case " $* " in *' --hash '*) echo asked >>~/asked ;; esac
+exec /usr/bin/docker-compose "$@"
+END
+host_config "\"provider\": {\"kind\": \"$PROVIDER\", \"program\": \"$HOME_DIR/bin/compose\"}"
+asked() { # TIMES COMMAND…
+    local times=$1
+    shift
+    user rm -f asked
+    assert_exit 0 "$@"
+    assert_eq "$(user sh -c 'cat asked 2>/dev/null || true' | wc -l)" "$times" 'questions for hashes'
+}
+asked 1 userctl restart net.service
+asked 0 userctl restart net.service
+chain 4 4
+asked 1 userctl restart net.service
+asked 1 userctl restart net.service # the ids of what is shared are others now
+asked 0 userctl restart net.service
+user touch bin/compose
+asked 1 userctl restart net.service
+pin_provider
+
 step 'the middle of the chain goes, and its end is changed in the same edit'
 put_net "$(guest_of a c)
 $(plain c 4)"
@@ -240,6 +264,7 @@ ns-x-1'
 
     step "$kind: the other container was restarted, stopped, or killed"
     for how in restart stop kill; do
+        sleep 1 # podman lists whole seconds: what began in the same one tells nothing
         [ "$how" = kill ] && time='' || time='--time 0'
         # shellcheck disable=SC2086
         user podman "$how" $time ns-x-1 >/dev/null
