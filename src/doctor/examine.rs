@@ -20,6 +20,7 @@ pub fn examine(dirs: &Dirs, host: Result<Host, ReadError>) -> Diagnosis {
     files::lingering(dirs, &mut diagnosis);
     files::inotify(&mut diagnosis);
     files::installed(dirs, &mut diagnosis);
+    programs::alert_command(host, &mut diagnosis);
     files::alerts(dirs, &mut diagnosis);
     if let Some(manager) = &manager {
         running::auto_update(manager, &mut diagnosis);

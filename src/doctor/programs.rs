@@ -1,7 +1,9 @@
 //! The programs: found where the units look for them, and new enough.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use nix::unistd::{AccessFlags, access};
 
 use super::diagnosis::{Diagnosis, Found, Need};
 use crate::compose::find_provider;
@@ -30,6 +32,18 @@ pub(super) fn helpers(host: &Host, diagnosis: &mut Diagnosis) {
         });
         diagnosis.record(program, lack);
     }
+}
+
+/// The operator's alert command, if there is one: that it is missing would be noticed with the first alert that is lost.
+pub(super) fn alert_command(host: &Host, diagnosis: &mut Diagnosis) {
+    let Some(program) = host.alert.command.first() else { return };
+    let runs = |path: PathBuf| path.is_file() && access(&path, AccessFlags::X_OK).is_ok();
+    let lack = (!host.find_program(Path::new(program)).is_some_and(runs)).then(|| {
+        let next =
+            "put it there, or name another one in config.json, as \"alert\": {\"command\": […]}".to_owned();
+        (Need::Required, format!("the alert command, an executable file {program}"), "none".to_owned(), next)
+    });
+    diagnosis.record("alert-command", lack);
 }
 
 /// How to get a program: it may be installed where the person's PATH finds it and the units' does not.

@@ -115,3 +115,10 @@ step 'an installation tells what is lacking, and has not failed'
 userctl enable --now podman-auto-update.timer
 assert_exit 0 user stackctl install
 assert_contains "$OUT" 'auto-update: expected'
+
+step 'an alert command that is not there'
+userctl disable --now podman-auto-update.timer
+put .config/stackwarden/config.json 600 <<<'{"version": 1, "alert": {"command": ["/nonexistent/tell"]}}'
+lacks alert-command required
+put .config/stackwarden/config.json 600 <<<'{"version": 1, "alert": {"command": ["/usr/bin/true"]}}'
+fine
