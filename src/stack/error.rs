@@ -216,7 +216,7 @@ pub enum StackError {
     },
     /// podman does not remove what others share a namespace with.
     #[error(
-        "stack {stack}: refused, the running containers were not touched: expected nobody else to need a container that is replaced, but podman removes none that others depend on: {}",
+        "stack {stack}: refused, the running containers were not touched: expected nobody else to need a container that is to go, but podman removes none that others depend on: {}",
         joined(guests)
     )]
     Shared {

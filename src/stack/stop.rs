@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::context::Context;
 use super::error::StackError;
 use super::own::Own;
+use super::ties::{Guest, Ties};
 use super::transaction::{Transaction, tell};
 use crate::compose::Compose;
 use crate::error::{Error, chain};
@@ -196,6 +197,34 @@ fn stop_now(context: &Context, stack: &StackName) -> Result<(), Error> {
         stop_containers(context, podman, &own, stack, &live)?;
         Ok(format!("stopped, {}", counted(live.len())))
     })
+}
+
+/// Refuses to take down what somebody else's containers depend on, before anything is touched: podman would remove the
+/// others, and stop at that.
+///
+/// # Errors
+/// They do, or podman cannot be asked.
+pub fn refuse_guests(context: &Context, stack: &StackName) -> Result<(), Error> {
+    let podman = context.podman().map_err(StackError::from)?;
+    let own = match Own::find(context, &podman, stack) {
+        Err(StackError::Unknown { .. }) => Own::default(),
+        other => other?,
+    };
+    if own.containers.is_empty() {
+        return Ok(());
+    }
+    let containers = podman.containers().map_err(StackError::from)?;
+    let ids: BTreeSet<&str> = own.containers.iter().map(|one| one.id.as_str()).collect();
+    let ties = Ties::ask(&podman, &containers).map_err(StackError::from)?;
+    let others = ties.rounds(&ids).into_iter().flatten().filter(|id| !ids.contains(id));
+    let guests: Vec<Guest> = others
+        .filter_map(|id| containers.iter().find(|one| one.id == id))
+        .map(|one| ties.guest(one, &containers))
+        .collect();
+    if guests.is_empty() {
+        return Ok(());
+    }
+    Err(StackError::Shared { stack: stack.clone(), guests }.into())
 }
 
 /// Takes a stack's containers and networks down. No volume is removed.

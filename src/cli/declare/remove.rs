@@ -20,10 +20,12 @@ pub(super) fn remove(place: &Place, stack: &StackName, down: bool) -> Result<Cod
     let unit = stack.service();
     let active = manager.observe_one(&unit, Detail::Unit)?.active_state != ActiveState::Inactive;
     if down {
+        let context = Context::open()?;
+        stack::stop::refuse_guests(&context, stack)?;
         if active {
             manager.run_job(Verb::Stop, &unit, JobMode::Replace, STOP_TIMEOUT)?;
         }
-        stack::stop::down(&Context::open()?, stack)?;
+        stack::stop::down(&context, stack)?;
     }
     let changes = forget(place, &mut manager, stack, down)?;
     for unit in [unit, stack.update_service(), stack.verify_service()] {
