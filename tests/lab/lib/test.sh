@@ -54,11 +54,20 @@ shell_scripts() { # by name or by their first line; only what belongs to the pro
 }
 
 stage_cargo() {
-    local threads=${RUST_TEST_THREADS:-$((3 * $(nproc)))}
-    IN_COMPANY=cargo stage cargo 'cargo test' count_cargo env RUST_TEST_THREADS="$threads" cargo test --locked
+    local threads=${RUST_TEST_THREADS:-$((3 * $(nproc)))} failed=()
+    IN_COMPANY=cargo stage cargo 'cargo test' count_cargo \
+        env RUST_TEST_THREADS="$threads" cargo test --locked --no-fail-fast
     if [ -n "$FAILED_IN_COMPANY" ]; then
-        stage cargo 'cargo test, one test at a time' count_cargo env RUST_TEST_THREADS=1 cargo test --locked
-        [ "$FAILED" != 0 ] || UNSTEADY+=('cargo test')
+        mapfile -t failed < <(sed -n 's/^test \([^ ]*\) \.\.\. FAILED$/\1/p' "$RUN/cargo.log" | sort -u)
+        # What has no name (it does not compile, say) is in a run of all, which counts all.
+        if [ ${#failed[@]} = "$FAILED_IN_COMPANY" ]; then
+            PASSED=$((PASSED + PASSED_IN_COMPANY))
+        else
+            failed=()
+        fi
+        stage cargo "cargo test, one at a time: ${failed[*]:-all of them}" count_cargo \
+            env RUST_TEST_THREADS=1 cargo test --locked --no-fail-fast -- --exact "${failed[@]}"
+        [ "$FAILED" != 0 ] || UNSTEADY+=("cargo test ${failed[*]:-}")
     fi
     # shellcheck disable=SC2034  # for programs_into
     [ "$FAILED" != 0 ] || TESTS_BUILT=1
@@ -80,11 +89,11 @@ stage() {
     stage_report "$title" "$begin"
 }
 
-# With IN_COMPANY a failure does not count: it sets FAILED_IN_COMPANY, and the caller runs the same once more.
+# With IN_COMPANY a failure does not count: it sets FAILED_IN_COMPANY, and the caller runs what failed once more.
 stage_report() { # TITLE BEGIN
-    FAILED_IN_COMPANY=''
+    FAILED_IN_COMPANY='' PASSED_IN_COMPANY=$N_PASSED
     if [ "$N_FAILED" != 0 ] && [ -n "${IN_COMPANY:-}" ]; then
-        FAILED_IN_COMPANY=1
+        FAILED_IN_COMPANY=$N_FAILED
         printf '%sfailed%s in company, and is run again by itself (%s)\n' "$RED" "$PLAIN" "$(took "$2")" >&2
         print_log "$LOG" "$1"
         return
