@@ -97,6 +97,15 @@ impl Container {
         }
     }
 
+    /// The unit that owns it, if it says so.
+    #[must_use]
+    pub fn unit(&self) -> Option<&str> {
+        match self.owner() {
+            Owner::Unit(unit) => Some(unit),
+            Owner::Nobody | Owner::PodmanCompose => None,
+        }
+    }
+
     /// The provider that made it.
     #[must_use]
     pub fn provider(&self) -> Option<ProviderKind> {

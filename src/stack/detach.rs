@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::StackError;
 use super::preflight::Prepared;
-use super::ties::{Guest, Ties};
+use super::ties::{Guest, Ties, refuse};
 use super::up::is_image_changed;
 use super::volumes::are_replaced;
 use crate::compose::{ComposeError, Hashed, Overlay};
@@ -52,7 +52,8 @@ impl Detachment {
         if guests.is_empty() || !are_replaced(dirs, podman, compose, model, containers)? {
             return Ok(Self::default());
         }
-        Self::default().unless(prepared, guests)
+        refuse(prepared.compose.stack(), guests)?;
+        Ok(Self::default())
     }
 
     /// What it takes to replace the containers of these services.
@@ -61,7 +62,8 @@ impl Detachment {
     /// As for [`Detachment::of_changed`].
     pub fn of_services<'a>(prepared: &'a Prepared, services: BTreeSet<&'a str>) -> Result<Self, StackError> {
         if prepared.compose.kind() == ProviderKind::PodmanCompose {
-            return Self::default().unless(prepared, guests_of_all(prepared)?);
+            refuse(prepared.compose.stack(), guests_of_all(prepared)?)?;
+            return Ok(Self::default());
         }
         Self::of(prepared, services)
     }
@@ -114,16 +116,8 @@ impl Detachment {
         // What is made anew may need what there is not yet: the volumes of another service.
         let has_none = |name: &&String| prepared.own().all(|one| one.service() != Some(name.as_str()));
         let missing = prepared.model.services.keys().filter(has_none).cloned().collect();
-        let detachment = Self { rounds: rounds.into_values().collect(), missing };
-        detachment.unless(prepared, in_the_way)
-    }
-
-    fn unless(self, prepared: &Prepared, mut guests: Vec<Guest>) -> Result<Self, StackError> {
-        if guests.is_empty() {
-            return Ok(self);
-        }
-        guests.sort_by(|one, other| one.container.cmp(&other.container));
-        Err(StackError::Shared { stack: prepared.compose.stack().clone(), guests })
+        refuse(prepared.compose.stack(), in_the_way)?;
+        Ok(Self { rounds: rounds.into_values().collect(), missing })
     }
 
     /// Detaches them, and says what it did.
@@ -205,11 +199,6 @@ fn guests_of_all(prepared: &Prepared) -> Result<Vec<Guest>, StackError> {
         return Ok(Vec::new());
     }
     let ties = Ties::ask(&prepared.podman, &prepared.containers)?;
-    let others = ties
-        .rounds(&alone)
-        .into_iter()
-        .flatten()
-        .filter_map(|id| prepared.containers.iter().find(|one| one.id == id))
-        .filter(|one| one.project() != Some(prepared.project.as_str()));
-    Ok(others.map(|one| ties.guest(one, &prepared.containers)).collect())
+    let is_own = |one: &Container| one.project() == Some(prepared.project.as_str());
+    Ok(ties.guests(&alone, &prepared.containers, is_own))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::context::Context;
 use super::error::StackError;
 use super::own::Own;
-use super::ties::{Guest, Ties};
+use super::ties::{Ties, refuse};
 use super::transaction::{Transaction, tell};
 use crate::compose::Compose;
 use crate::error::{Error, chain};
@@ -216,15 +216,7 @@ pub fn refuse_guests(context: &Context, stack: &StackName) -> Result<(), Error> 
     let containers = podman.containers().map_err(StackError::from)?;
     let ids: BTreeSet<&str> = own.containers.iter().map(|one| one.id.as_str()).collect();
     let ties = Ties::ask(&podman, &containers).map_err(StackError::from)?;
-    let others = ties.rounds(&ids).into_iter().flatten().filter(|id| !ids.contains(id));
-    let guests: Vec<Guest> = others
-        .filter_map(|id| containers.iter().find(|one| one.id == id))
-        .map(|one| ties.guest(one, &containers))
-        .collect();
-    if guests.is_empty() {
-        return Ok(());
-    }
-    Err(StackError::Shared { stack: stack.clone(), guests }.into())
+    Ok(refuse(stack, ties.guests(&ids, &containers, |one| ids.contains(one.id.as_str())))?)
 }
 
 /// Takes a stack's containers and networks down. No volume is removed.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::error::StackError;
 use crate::names::StackName;
-use crate::podman::{Container, Owner, Podman, PodmanError};
+use crate::podman::{Container, Podman, PodmanError};
 
 /// A container that is not the stack's to replace and depends on one that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,18 @@ impl fmt::Display for Guest {
         let of = unit.as_ref().map(|unit| format!(" of {unit}")).unwrap_or_default();
         write!(f, "container {container}{of} depends on {with}")
     }
+}
+
+/// Refuses what these are in the way of, if there are any.
+///
+/// # Errors
+/// There are.
+pub(super) fn refuse(stack: &StackName, mut guests: Vec<Guest>) -> Result<(), StackError> {
+    if guests.is_empty() {
+        return Ok(());
+    }
+    guests.sort_by(|one, other| one.container.cmp(&other.container));
+    Err(StackError::Shared { stack: stack.clone(), guests })
 }
 
 /// What to type so that these are not in the way of a stack.
@@ -93,16 +106,27 @@ impl Ties {
         self.0.values().flatten().any(|with| with == id)
     }
 
+    /// Those of all these containers that depend on the ones of these ids and are not `own`.
+    pub fn guests(
+        &self,
+        ids: &BTreeSet<&str>,
+        containers: &[Container],
+        own: impl Fn(&Container) -> bool,
+    ) -> Vec<Guest> {
+        let tied = self.rounds(ids).into_iter().flatten();
+        tied.filter_map(|id| containers.iter().find(|one| one.id == id))
+            .filter(|one| !own(one))
+            .map(|one| self.guest(one, containers))
+            .collect()
+    }
+
     /// Who this is, and what of.
     pub fn guest(&self, container: &Container, containers: &[Container]) -> Guest {
         let name =
             |id: &str| containers.iter().find(|one| one.id == id).map_or(id, Container::name).to_owned();
         Guest {
             container: container.name().to_owned(),
-            unit: match container.owner() {
-                Owner::Unit(unit) => Some(unit.to_owned()),
-                Owner::Nobody | Owner::PodmanCompose => None,
-            },
+            unit: container.unit().map(str::to_owned),
             with: self.with(&container.id).map(name).collect::<Vec<_>>().join(" and of "),
         }
     }

@@ -7,7 +7,7 @@ use super::Findings;
 use crate::compose::{Model, Service};
 use crate::exit::Code;
 use crate::inventory::ProviderKind;
-use crate::podman::{Container, Owner};
+use crate::podman::Container;
 
 pub(super) fn check(kind: ProviderKind, model: &Model, containers: &[Container], findings: &mut Findings) {
     let project = model.project.as_deref().unwrap_or_default();
@@ -19,10 +19,7 @@ pub(super) fn check(kind: ProviderKind, model: &Model, containers: &[Container],
                 continue;
             };
             if told.insert(name.clone()) {
-                let of = match holder.owner() {
-                    Owner::Unit(unit) => format!(" of {unit}"),
-                    Owner::Nobody | Owner::PodmanCompose => String::new(),
-                };
+                let of = holder.unit().map(|unit| format!(" of {unit}")).unwrap_or_default();
                 findings.refuse(
                     Code::Configuration,
                     format!(
