@@ -20,6 +20,13 @@ macro_rules! exit_codes {
                 match self { $(Self::$name => $code,)* }
             }
 
+            /// The code with this number, if it is one of ours.
+            #[must_use]
+            pub fn of(number: impl Into<u64>) -> Option<Self> {
+                let number = number.into();
+                Self::ALL.iter().copied().find(|code| u64::from(code.number()) == number)
+            }
+
             /// The meaning in a line.
             #[must_use]
             pub const fn meaning(self) -> &'static str {

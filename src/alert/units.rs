@@ -40,8 +40,7 @@ impl Failed {
     fn new(stack: Option<StackName>, unit: &LoadedUnit, ours: bool) -> Self {
         let exited = unit.result.as_deref() == Some("exit-code");
         let status = unit.exec_main_status.filter(|_| ours && exited);
-        let code = status
-            .and_then(|status| Code::ALL.iter().copied().find(|code| u64::from(code.number()) == status));
+        let code = status.and_then(Code::of);
         Self { stack, how: failure(unit), code, run: unit.invocation_id.clone(), why: None }
     }
 
@@ -211,7 +210,7 @@ mod tests {
         let unit = Failed {
             stack: None,
             how: format!("failed: exit-code, exit status {status}"),
-            code: Code::ALL.iter().copied().find(|code| code.number() == status),
+            code: Code::of(status),
             run: Some("run".to_owned()),
             why: (status == 80).then(|| "stack web is not up; next: podman logs web".to_owned()),
         };

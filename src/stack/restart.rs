@@ -58,15 +58,13 @@ pub fn restart(context: &Context, stack: &StackName) -> Result<Code, Error> {
     let said = record.and_then(|record| record.outcome);
     if !result.is_success() {
         if let Some(outcome) = said.filter(|outcome| outcome.code != 0) {
-            let code = Code::ALL.iter().find(|code| code.number() == outcome.code).copied();
             tracing::error!(STACKWARDEN_STACK = stack.as_str(), "{}", outcome.message);
-            return Ok(code.unwrap_or(Code::Unexpected));
+            return Ok(Code::of(outcome.code).unwrap_or(Code::Unexpected));
         }
         let result = result.to_string();
         // Without a record there is its exit code: on a full disk, say.
         let status = manager.observe_one(&unit, Detail::Settings).ok().and_then(|unit| unit.exec_main_status);
-        let code = Code::ALL.iter().copied().filter(|code| *code != Code::Done);
-        let code = status.and_then(|status| code.into_iter().find(|code| u64::from(code.number()) == status));
+        let code = status.and_then(Code::of).filter(|code| *code != Code::Done);
         return Err(StackError::Job { unit, wanted: "restarted", result, code }.into());
     }
     match entry.verify.mode {

@@ -180,6 +180,6 @@ impl Status {
     /// How the program ends.
     #[must_use]
     pub fn exit_code(&self) -> Code {
-        Code::ALL.iter().find(|code| code.number() == self.code).copied().unwrap_or(Code::Unexpected)
+        Code::of(self.code).unwrap_or(Code::Unexpected)
     }
 }
