@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::ProviderKind;
-use crate::names::StackName;
 use crate::podman::{Container, Image, Inspected, Podman, PodmanError};
 use crate::process::joined;
-use crate::stack::{Context, StackState};
+use crate::stack::StackState;
 
 /// The containers. podman-compose reads files for twice as long as podman lists containers: then also what else needs to
 /// be known of the stack's own.
@@ -24,11 +23,10 @@ pub(super) struct Here {
 impl Here {
     /// # Errors
     /// podman does not list its containers.
-    pub fn ask(context: &Context, podman: &Podman, stack: &StackName) -> Result<Self, PodmanError> {
+    pub fn ask(podman: &Podman, kind: ProviderKind, state: Option<&StackState>) -> Result<Self, PodmanError> {
         let containers = podman.containers()?;
         let mut here = Self { containers, images: BTreeMap::new(), inspected: Vec::new() };
-        let state = StackState::load_if_any(&context.dirs, stack).ok().flatten();
-        if let (ProviderKind::PodmanCompose, Some(state)) = (context.host.provider.kind, state) {
+        if let (ProviderKind::PodmanCompose, Some(state)) = (kind, state) {
             let own: Vec<&Container> =
                 here.containers.iter().filter(|one| one.is_of_a_service_of(&state.project)).collect();
             let references: Vec<&str> = own.iter().map(|one| one.image.as_str()).collect();

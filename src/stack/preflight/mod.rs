@@ -17,7 +17,7 @@ use self::here::Here;
 use self::read::Read;
 use super::context::Context;
 use super::error::StackError;
-use super::state::Inputs;
+use super::state::{Inputs, StackState};
 use super::volumes::losses;
 use crate::compose::{Compose, ComposeError, Hashed, Model};
 use crate::digest::Sha256;
@@ -270,14 +270,17 @@ fn ask(
         definition::check(context, stack, &mut definition);
         return (definition, Answers::default());
     };
+    let state = StackState::load_if_any(&context.dirs, stack).ok().flatten();
+    let kind = context.host.provider.kind;
     std::thread::scope(|scope| {
         let version = scope.spawn(|| podman.version());
-        let here = scope.spawn(|| Here::ask(context, podman, stack));
+        let here = scope.spawn(|| Here::ask(podman, kind, state.as_ref()));
         let read = compose.map(|compose| scope.spawn(|| Read::ask(context, compose)));
         definition::check(context, stack, &mut definition);
         let here = joined(here);
         let containers = here.as_ref().map(|here| here.containers.as_slice()).unwrap_or_default();
-        let read = read.map(|read| Ok(joined(read)?.and_further(context, podman, containers)));
+        let known = state.as_ref().and_then(|state| state.hashed.clone());
+        let read = read.map(|read| Ok(joined(read)?.and_further(podman, containers, known)));
         (definition, Answers { version: Some(joined(version)), here: Some(here), read })
     })
 }

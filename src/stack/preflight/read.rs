@@ -6,8 +6,8 @@ use crate::compose::{Compose, ComposeError, Hashed, Model};
 use crate::inventory::ProviderKind;
 use crate::podman::{Container, Image, Podman, PodmanError};
 use crate::process::joined;
+use crate::stack::Context;
 use crate::stack::state::Inputs;
-use crate::stack::{Context, StackState};
 
 /// The files, read.
 #[derive(Debug)]
@@ -34,11 +34,9 @@ impl Read {
         Ok(Self { compose, model, inputs, images: None, hashes: None })
     }
 
-    /// Asks what else compose and podman know of it, where these are the containers.
-    pub fn and_further(mut self, context: &Context, podman: &Podman, containers: &[Container]) -> Self {
+    /// Asks what else compose and podman know of it, where these are the containers, and these hashes were told last.
+    pub fn and_further(mut self, podman: &Podman, containers: &[Container], known: Option<Hashed>) -> Self {
         if self.compose.kind() == ProviderKind::DockerCompose {
-            let state = StackState::load_if_any(&context.dirs, self.compose.stack()).ok().flatten();
-            let known = state.and_then(|state| state.hashed);
             let Self { compose, model, .. } = &mut self;
             let (hashes, images) = std::thread::scope(|scope| {
                 let hashes = scope.spawn(|| compose.hashes(containers, known));
