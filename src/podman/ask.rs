@@ -204,15 +204,14 @@ impl Podman {
         list: impl Fn(&Self) -> Result<Vec<Container>, PodmanError>,
         wanted: impl Fn(&Container) -> bool,
     ) -> Result<(Vec<Container>, Vec<Inspected>), PodmanError> {
-        for _ in 1..LISTINGS {
+        let mut listings = 1;
+        loop {
             match self.inspect(&ids(&listed, &wanted)) {
-                Err(error) if error.is_no_such_object() => listed = list(self)?,
-                Err(error) => return Err(error),
-                Ok(inspected) => return Ok((listed, inspected)),
+                Err(error) if error.is_no_such_object() && listings < LISTINGS => listed = list(self)?,
+                inspected => return Ok((listed, inspected?)),
             }
+            listings += 1;
         }
-        let inspected = self.inspect(&ids(&listed, &wanted))?;
-        Ok((listed, inspected))
     }
 
     /// The volumes of one project.

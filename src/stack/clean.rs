@@ -83,32 +83,30 @@ pub fn clean(context: &Context, prepared: &Prepared, overlay: &Overlay) -> Resul
 }
 
 /// What compose left when it was cut short, or was run twice at once, while it replaced containers. One whose name is free
-/// gets it. One that was never started and whose name still has the container that it was to replace, with all its volumes, goes,
-/// because docker-compose (2.26) would remove it and
-/// make another one of the same name at the same time.
+/// gets it. One that was never started and whose name still has the container that it was to replace, with all its volumes,
+/// goes, because docker-compose (2.26) would remove it and make another one of the same name at the same time.
 fn finish_replacements(prepared: &Prepared) -> Vec<String> {
-    let taken: BTreeSet<&str> = prepared.containers.iter().map(Container::name).collect();
     let mut done = Vec::new();
     for container in prepared.own() {
         let Some(name) = container.name_to_be() else { continue };
         let (id, now) = (container.id.as_str(), container.name());
         // It runs as well under the other name: nothing to fail for.
-        done.push(if !taken.contains(name) {
-            match prepared.podman.rename(id, name) {
+        done.push(match prepared.containers.iter().find(|one| one.name() == name) {
+            None => match prepared.podman.rename(id, name) {
                 Ok(()) => format!("named {now} {name}: its replacement of another was cut short"),
                 Err(error) => format!("{now} is not named {name}: {}", chain(&error)),
-            }
-        } else if container.is_only_made()
-            && prepared.containers.iter().any(|one| container.was_to_replace(one))
-        {
-            match prepared.podman.remove(&[id], prepared.entry.startup_timeout.duration()) {
-                Ok(()) => format!("removed {now}, never started: its replacement of {name} was cut short"),
-                Err(error) => {
-                    format!("{now}, which was to replace {name}, is not removed: {}", chain(&error))
+            },
+            Some(holder) if container.is_only_made() && container.was_to_replace(holder) => {
+                match prepared.podman.remove(&[id], prepared.entry.startup_timeout.duration()) {
+                    Ok(()) => {
+                        format!("removed {now}, never started: its replacement of {name} was cut short")
+                    }
+                    Err(error) => {
+                        format!("{now}, which was to replace {name}, is not removed: {}", chain(&error))
+                    }
                 }
             }
-        } else {
-            continue;
+            Some(_) => continue,
         });
     }
     done
