@@ -120,7 +120,7 @@ enter_user() {
     enter "$dir" "user.slice/user-$LAB_UID.slice/session-lab.scope" \
         setpriv --pdeathsig TERM --reuid="$LAB_UID" --regid="$LAB_UID" --init-groups \
         env -i --chdir="/home/$LAB_USER" "HOME=/home/$LAB_USER" "USER=$LAB_USER" "LOGNAME=$LAB_USER" SHELL=/bin/bash LANG=C.UTF-8 "TERM=${TERM:-dumb}" \
-        PATH=/opt/stackwarden/bin:/usr/local/bin:/usr/bin:/bin \
+        PATH=/opt/stackwarden/bin:/usr/local/bin:/usr/bin:/bin "${LAB_ENVIRONMENT[@]}" \
         "XDG_RUNTIME_DIR=/run/user/$LAB_UID" "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$LAB_UID/bus" \
         "$@"
 }

@@ -20,7 +20,7 @@ nix_tool() {
     if [ ! -e "$root/.complete" ]; then
         note "building $1 (once; some minutes)"
         mkdir -p "$LAB_NIX/tools"
-        CARGO_TARGET_DIR=$LAB_NIX/target flock "$LAB_NIX/tools.lock" \
+        CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$LAB_NIX/target flock "$LAB_NIX/tools.lock" \
             cargo install --quiet --locked --debug --root "$root" "$1" >&2 || die "$1 could not be installed"
         : >"$root/.complete"
     fi

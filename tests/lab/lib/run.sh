@@ -57,11 +57,15 @@ runs_sweep() {
 }
 
 # job_start LOG CMD…: in the background, in a session of its own, so that it can be ended with all its
-# children; JOB is its process. If this shell is killed, it is asked to end.
+# children; JOB is its process. If this shell is killed, it is asked to end. LOG may be -, which is where we speak.
 job_start() {
     local log=$1
     shift
-    setsid setpriv --pdeathsig TERM "$@" </dev/null >"$log" 2>&1 &
+    if [ "$log" = - ]; then
+        setsid setpriv --pdeathsig TERM "$@" </dev/null >&2 &
+    else
+        setsid setpriv --pdeathsig TERM "$@" </dev/null >"$log" 2>&1 &
+    fi
     JOB=$!
     JOBS+=("$JOB")
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# `lab test`: every stage in order, counted. A stage that cannot run, or that runs no test, has failed.
+# `lab test`: everything that is checked, several at a time, counted. What cannot run, or runs no test, has failed.
 #
 # Several tests and machines share few processors, which stretches every wait. What fails in company is run once more
 # by itself, and that counts. Both runs are printed, and what passed the second time only is named at the end.
@@ -7,41 +7,167 @@
 PASSED=0 FAILED=0 UNSTEADY=()
 
 verb_test() {
-    local begin names=("$@") name known
+    local begin name known checks=()
     begin=$(now_ms)
     host_check
-    known=$(known_stages)
-    for name in "${names[@]}"; do
+    known=$(known_checks)
+    for name; do
         grep -qxF -- "$name" <<<"$known" || die "there is no stage or scenario '$name'; there are:"$'\n'"$known"
     done
+    mapfile -t checks < <(if [ $# = 0 ]; then echo "$known"; else grep -xF -- "$(printf '%s\n' "$@")" <<<"$known"; fi)
     run_begin
-    host_packages jq:jq shellcheck:shellcheck setpriv:util-linux /lib/systemd/systemd:systemd \
-        /usr/lib/systemd/user/dbus.socket:dbus-user-session
-    wanted fmt && stage fmt 'cargo fmt' count_one cargo fmt --check -- --color never
-    wanted clippy && stage clippy 'cargo clippy' count_one cargo clippy --quiet --all-targets --locked -- -D warnings
-    wanted shellcheck && stage shellcheck 'shellcheck' count_one bash -c "$(declare -f shell_scripts); shell_scripts | xargs shellcheck"
-    wanted cargo && stage_cargo
-    test_machines
+    host_packages jq:jq shellcheck:shellcheck setpriv:util-linux flock:util-linux mmdebstrap:mmdebstrap \
+        /lib/systemd/systemd:systemd /usr/lib/systemd/user/dbus.socket:dbus-user-session
+    if prepare "${checks[@]}"; then run_checks "${checks[@]}"; else FAILED=1; fi
     [ ${#UNSTEADY[@]} = 0 ] || printf 'passed only by itself: %s\n' "${UNSTEADY[@]}" >&2
     printf '%s%s in %s%s\n' "$BOLD" "$([ "$FAILED" = 0 ] && echo passed || echo FAILED)" "$(took "$begin")" "$PLAIN" >&2
     printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
     [ "$FAILED" = 0 ] && [ "$PASSED" != 0 ]
 }
 
-wanted() { # uses verb_test's names
-    local name
-    [ ${#names[@]} = 0 ] && return
-    for name in "${names[@]}"; do [ "$name" = "$1" ] && return; done
-    return 1
-}
-
-known_stages() {
-    printf '%s\n' fmt clippy shellcheck cargo
+# In the order in which they are started: what takes long by itself first, so that the end does not wait for it.
+known_checks() {
+    printf '%s\n' cargo clippy fmt shellcheck
     hook_files | sed 's|.*/||; s/^[0-9]*-//'
     scenario_files | sed 's|.*/||; s/\.sh$//'
 }
 hook_files() { find "$LAB_DIR/stages" -maxdepth 1 -name '[0-9]*-*' -type f 2>/dev/null | sort; }
 scenario_files() { find "$LAB_DIR/scenarios" -maxdepth 1 -name '*.sh' | sort; }
+check_file() { # NAME: of a stage or scenario; of the others there is none
+    hook_files | grep -E "/[0-9]+-$1\$" || scenario_files | grep -F "/$1.sh" || true
+}
+
+# prepare NAME…: all that the checks need is built, machine and programs side by side.
+prepare() {
+    local name file files=() tests='' setup=''
+    for name; do
+        file=$(check_file "$name")
+        [ -z "$file" ] || files+=("$file")
+        [ "$name" != cargo ] || tests=1
+    done
+    if [ ${#files[@]} != 0 ]; then
+        job_start - bash "$LAB" _setup "${files[@]}"
+        setup=$JOB
+    fi
+    if [ -n "$tests" ]; then
+        build_tests || return
+        # shellcheck disable=SC2034  # for programs_into
+        TESTS_BUILT=1
+    fi
+    if [ -n "$setup" ]; then
+        mkdir "$RUN/.bin"
+        programs_into "$RUN/.bin"
+        export LAB_BIN=$RUN/.bin LAB RUN
+        wait "$setup" || return
+        job_over "$setup"
+    fi
+}
+verb_setup() { # FILE…
+    machine_setup
+    nix_tools_for "$@"
+}
+build_tests() {
+    local begin
+    begin=$(now_ms)
+    note 'building the programs and their tests'
+    (cd "$LAB_REPO" && cargo test --quiet --locked --no-run) >&2 || return
+    note "built in $(took "$begin")"
+}
+
+# run_checks NAME…: LAB_JOBS at a time; afterwards, one by one, those that say `# alone: why` in their first lines,
+# and what failed.
+run_checks() {
+    local name file failed_before together=() alone=() again=() at_a_time=${LAB_JOBS:-$((3 * $(nproc) / 2))} IN_COMPANY=''
+    declare -A RUNNING=() BEGUN=()
+    for name; do
+        file=$(check_file "$name")
+        if [ -n "$file" ] && head -n 5 "$file" | grep -q '^# alone: '; then alone+=("$name"); else together+=("$name"); fi
+    done
+    [ "$at_a_time" = 1 ] || [ ${#together[@]} = 1 ] || IN_COMPANY=1
+    note "${#together[@]} checks, $at_a_time at a time; each is told when it is over"
+    for name in "${together[@]}"; do
+        [ ${#RUNNING[@]} -lt "$at_a_time" ] || check_wait
+        check_start "$name"
+    done
+    while [ ${#RUNNING[@]} != 0 ]; do check_wait; done
+    IN_COMPANY=''
+    for name in "${alone[@]}"; do
+        check_start "$name"
+        check_wait
+    done
+    for name in "${again[@]}"; do
+        failed_before=$FAILED
+        check_start "$name"
+        check_wait
+        [ "$FAILED" != "$failed_before" ] || UNSTEADY+=("$name")
+    done
+}
+
+check_start() { # NAME
+    local file command=(timeout --kill-after=30 "${LAB_STAGE_TIMEOUT:-900}")
+    file=$(check_file "$1")
+    case $1:$file in
+    fmt:) command+=(cargo fmt --check -- --color never) ;;
+    clippy:) command+=(cargo clippy --quiet --all-targets --locked -- -D warnings) ;;
+    shellcheck:) command+=(bash -c "$(declare -f shell_scripts); shell_scripts | xargs shellcheck") ;;
+    cargo:) command+=(env "RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((3 * $(nproc)))}" cargo test --locked --no-fail-fast) ;;
+    *:*/stages/*) command+=("$file") ;;
+    *)
+        command=(timeout --kill-after=30 "${LAB_SCENARIO_TIMEOUT:-600}" bash "$LAB_DIR/lib/scenario" "$file" "$RUN/$1")
+        ;;
+    esac
+    cd "$LAB_REPO" || exit
+    [ "$1" != cargo ] || [ -n "$IN_COMPANY" ] || cargo_again command
+    BEGUN[$1]=$(now_ms)
+    job_start "$RUN/$1.log" "${command[@]}"
+    RUNNING[$JOB]=$1
+}
+
+# Of the tests that failed in company, and of those only, one at a time.
+cargo_again() { # NAME of an array: the command
+    local -n cargo_test=$1
+    local failed=()
+    [ -e "$RUN/cargo.log" ] || return 0
+    mapfile -t failed < <(sed -n 's/^test \([^ ]*\) \.\.\. FAILED$/\1/p' "$RUN/cargo.log" | sort -u)
+    # What has no name (it does not compile, say) is in a run of all, which counts all.
+    if [ ${#failed[@]} = "$CARGO_FAILED" ]; then PASSED=$((PASSED + CARGO_PASSED)); else failed=(); fi
+    # shellcheck disable=SC2034  # it is the caller's
+    cargo_test=(timeout --kill-after=30 "${LAB_STAGE_TIMEOUT:-900}" env RUST_TEST_THREADS=1
+        cargo test --locked --no-fail-fast -- --exact "${failed[@]}")
+}
+
+check_wait() {
+    local job='' STATUS=0 name title dir LOG N_PASSED=0 N_FAILED=0
+    wait -n -p job "${!RUNNING[@]}" || STATUS=$?
+    name=${RUNNING[$job]}
+    unset "RUNNING[$job]"
+    job_over "$job"
+    LOG=$RUN/$name.log
+    [ "$STATUS" != 124 ] && [ "$STATUS" != 137 ] || echo 'ended: it took too long' >>"$LOG"
+    case $name:$(check_file "$name") in
+    cargo:) title='cargo test' && count_cargo ;;
+    fmt: | clippy:) title="cargo $name" && count_one ;;
+    shellcheck:) title=shellcheck && count_one ;;
+    *:*/stages/*) title="stage $name" && count_hook ;;
+    *) title="scenario $name" && count_one ;;
+    esac
+    # Killed, they could not clean up after themselves.
+    for dir in "$RUN/$name" "$RUN/stage-$name"; do [ ! -e "$dir/cgroup" ] || machine_remove "$dir"; done
+    if [ "$N_FAILED" = 0 ]; then
+        PASSED=$((PASSED + N_PASSED))
+        printf '%s … %sok%s, %d passed (%s)\n' "$title" "$GREEN" "$PLAIN" "$N_PASSED" "$(took "${BEGUN[$name]}")" >&2
+        return
+    fi
+    if [ -n "$IN_COMPANY" ]; then
+        printf '%s … %sfailed%s in company, and is run again by itself (%s)\n' "$title" "$RED" "$PLAIN" "$(took "${BEGUN[$name]}")" >&2
+        again+=("$name") # of run_checks
+        [ "$name" != cargo ] || CARGO_PASSED=$N_PASSED CARGO_FAILED=$N_FAILED
+    else
+        PASSED=$((PASSED + N_PASSED)) FAILED=$((FAILED + N_FAILED))
+        printf '%s … %sFAILED%s, %d passed, %d failed (%s)\n' "$title" "$RED" "$PLAIN" "$N_PASSED" "$N_FAILED" "$(took "${BEGUN[$name]}")" >&2
+    fi
+    print_log "$LOG" "$title"
+}
 
 shell_scripts() { # by name or by their first line; only what belongs to the project
     git ls-files --cached --others --exclude-standard -z | while IFS= read -r -d '' file; do
@@ -51,60 +177,6 @@ shell_scripts() { # by name or by their first line; only what belongs to the pro
         *) ! head -c 40 "$file" | head -n 1 | grep -aqE '^#!.*\b(ba|da)?sh\b' || echo "$file" ;;
         esac
     done
-}
-
-stage_cargo() {
-    local threads=${RUST_TEST_THREADS:-$((3 * $(nproc)))} failed=()
-    IN_COMPANY=cargo stage cargo 'cargo test' count_cargo \
-        env RUST_TEST_THREADS="$threads" cargo test --locked --no-fail-fast
-    if [ -n "$FAILED_IN_COMPANY" ]; then
-        mapfile -t failed < <(sed -n 's/^test \([^ ]*\) \.\.\. FAILED$/\1/p' "$RUN/cargo.log" | sort -u)
-        # What has no name (it does not compile, say) is in a run of all, which counts all.
-        if [ ${#failed[@]} = "$FAILED_IN_COMPANY" ]; then
-            PASSED=$((PASSED + PASSED_IN_COMPANY))
-        else
-            failed=()
-        fi
-        stage cargo "cargo test, one at a time: ${failed[*]:-all of them}" count_cargo \
-            env RUST_TEST_THREADS=1 cargo test --locked --no-fail-fast -- --exact "${failed[@]}"
-        [ "$FAILED" != 0 ] || UNSTEADY+=("cargo test ${failed[*]:-}")
-    fi
-    # shellcheck disable=SC2034  # for programs_into
-    [ "$FAILED" != 0 ] || TESTS_BUILT=1
-}
-
-# stage NAME TITLE COUNT CMD…: COUNT looks at STATUS and LOG and sets N_PASSED and N_FAILED.
-stage() {
-    local name=$1 title=$2 count=$3 begin STATUS=0 LOG N_PASSED=0 N_FAILED=0
-    shift 3
-    begin=$(now_ms)
-    LOG=$RUN/$name.log
-    printf '%s … ' "$title" >&2
-    cd "$LAB_REPO" || exit
-    job_start "$LOG" timeout --kill-after=30 "${LAB_STAGE_TIMEOUT:-900}" "$@"
-    wait "$JOB" || STATUS=$?
-    job_over "$JOB"
-    [ "$STATUS" != 124 ] && [ "$STATUS" != 137 ] || echo "ended after ${LAB_STAGE_TIMEOUT:-900} s" >>"$LOG"
-    "$count"
-    stage_report "$title" "$begin"
-}
-
-# With IN_COMPANY a failure does not count: it sets FAILED_IN_COMPANY, and the caller runs what failed once more.
-stage_report() { # TITLE BEGIN
-    FAILED_IN_COMPANY='' PASSED_IN_COMPANY=$N_PASSED
-    if [ "$N_FAILED" != 0 ] && [ -n "${IN_COMPANY:-}" ]; then
-        FAILED_IN_COMPANY=$N_FAILED
-        printf '%sfailed%s in company, and is run again by itself (%s)\n' "$RED" "$PLAIN" "$(took "$2")" >&2
-        print_log "$LOG" "$1"
-        return
-    fi
-    PASSED=$((PASSED + N_PASSED)) FAILED=$((FAILED + N_FAILED))
-    if [ "$N_FAILED" = 0 ]; then
-        printf '%sok%s, %d passed (%s)\n' "$GREEN" "$PLAIN" "$N_PASSED" "$(took "$2")" >&2
-    else
-        printf '%sFAILED%s, %d passed, %d failed (%s)\n' "$RED" "$PLAIN" "$N_PASSED" "$N_FAILED" "$(took "$2")" >&2
-        print_log "$LOG" "$1"
-    fi
 }
 
 print_log() { # FILE TITLE
@@ -141,84 +213,4 @@ count_hook() { # its last line is `N passed, N failed`
     fi
     if [ "$STATUS" != 0 ] && [ "$N_FAILED" = 0 ]; then N_FAILED=1; fi
     if [ "$N_PASSED" = 0 ] && [ "$N_FAILED" = 0 ]; then echo 'no test ran' >>"$LOG"; N_FAILED=1; fi
-}
-
-# Everything that needs a machine or the programs.
-test_machines() {
-    local file name chosen=() hooks=()
-    while read -r file; do
-        name=${file##*/}
-        wanted "${name%.sh}" && chosen+=("$file")
-    done < <(scenario_files)
-    while read -r file; do
-        name=${file##*/}
-        wanted "${name#*-}" && hooks+=("$file")
-    done < <(hook_files)
-    [ $((${#chosen[@]} + ${#hooks[@]})) != 0 ] || return 0
-    machine_setup
-    nix_tools_for "${chosen[@]}" "${hooks[@]}"
-    mkdir "$RUN/.bin"
-    programs_into "$RUN/.bin"
-    export LAB_BIN=$RUN/.bin LAB RUN
-    in_machines "${hooks[@]}" "${chosen[@]}"
-}
-
-# LAB_JOBS at a time; afterwards, one by one, those that say `# alone: why` in their first lines, and what failed.
-in_machines() { # FILE…: stages and scenarios
-    local file failed_before again=() alone=() together=() at_a_time=${LAB_JOBS:-$((3 * $(nproc) / 2))}
-    for file; do
-        if head -n 5 "$file" | grep -q '^# alone: '; then alone+=("$file"); else together+=("$file"); fi
-    done
-    declare -A RUNNING=() BEGUN=() FILE_OF=()
-    local IN_COMPANY=''
-    [ "$at_a_time" = 1 ] || [ ${#together[@]} = 1 ] || IN_COMPANY=1
-    for file in "${together[@]}"; do
-        [ ${#RUNNING[@]} -lt "$at_a_time" ] || machine_wait
-        machine_start "$file"
-    done
-    while [ ${#RUNNING[@]} != 0 ]; do machine_wait; done
-    IN_COMPANY=''
-    for file in "${alone[@]}" "${again[@]}"; do
-        failed_before=$FAILED
-        machine_start "$file"
-        machine_wait
-        case " ${again[*]} " in
-        *" $file "*) [ "$FAILED" != "$failed_before" ] || UNSTEADY+=("$(basename "$file" .sh)") ;;
-        esac
-    done
-}
-
-machine_start() { # FILE
-    local name=${1##*/}
-    case $1 in
-    */stages/*)
-        name="stage ${name#*-}"
-        job_start "$RUN/$name.log" timeout --kill-after=30 "${LAB_STAGE_TIMEOUT:-900}" "$1"
-        ;;
-    *)
-        name="scenario ${name%.sh}"
-        job_start "$RUN/$name.log" timeout --kill-after=30 "${LAB_SCENARIO_TIMEOUT:-600}" \
-            bash "$LAB_DIR/lib/scenario" "$1" "$RUN/${name#* }"
-        ;;
-    esac
-    RUNNING[$JOB]=$name
-    FILE_OF[$name]=$1
-    BEGUN[$name]=$(now_ms)
-}
-
-machine_wait() {
-    local job='' STATUS=0 name LOG N_PASSED=0 N_FAILED=0 dir
-    wait -n -p job "${!RUNNING[@]}" || STATUS=$?
-    name=${RUNNING[$job]}
-    unset "RUNNING[$job]"
-    job_over "$job"
-    LOG=$RUN/$name.log dir=${name#scenario }
-    dir=$RUN/${dir/ /-}
-    [ "$STATUS" != 124 ] && [ "$STATUS" != 137 ] || echo 'ended: it took too long' >>"$LOG"
-    # Killed, it could not clean up after itself.
-    [ ! -e "$dir/cgroup" ] || machine_remove "$dir"
-    case $name in stage*) count_hook ;; *) count_one ;; esac
-    printf '%s … ' "$name" >&2
-    stage_report "$name" "${BEGUN[$name]}"
-    [ -z "$FAILED_IN_COMPANY" ] || again+=("${FILE_OF[$name]}") # of in_machines
 }

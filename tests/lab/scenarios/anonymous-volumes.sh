@@ -6,7 +6,7 @@ export PROVIDER=podman-compose
 source "$LAB_DIR/scenarios/bodies/stack.sh"
 pin_provider
 image db:1 v1 volume=/var/lib/db >/dev/null
-assert_exit 0 user stackctl install
+install_quietly
 it=$(container_of dbs db)
 put_db() { put dbs/compose.yml <<<"{services: {db: {image: '$REGISTRY/db:1', environment: {SEEN: '$1'}, volumes: [$2]}}, volumes: {$3}}"; }
 write_it() { user podman exec "$it" sh -c 'echo kept >/var/lib/db/file'; }

@@ -6,7 +6,7 @@ source "$LAB_DIR/scenarios/bodies/stack.sh"
 pin_provider
 image app:1 v1 volume=/data >/dev/null
 image app:2 v2 volume=/data >/dev/null
-assert_exit 0 user stackctl install
+install_quietly
 
 put_two() { # TAG NAME-OF-A NAME-OF-B
     put two/compose.yml <<END

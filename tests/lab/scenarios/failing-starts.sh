@@ -5,7 +5,7 @@ PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/stack.sh"
 image app:1 v1 >/dev/null
-assert_exit 0 user stackctl install
+install_quietly
 
 # IT NEXT TEXT…: of an apply of the service `it`, which has the setting IT, beside one that starts
 fails() {

@@ -25,7 +25,7 @@ services:
   after: { image: "$REGISTRY/app:\${TAG:-1}", depends_on: { gate: { condition: service_healthy } } }
 END
 web=$(container_of shop web) after=$(container_of shop after)
-assert_exit 0 user stackctl install
+install_quietly
 assert_exit 0 user stackctl add shop --compose shop/compose.yml --project shop --verify off
 userctl start --no-block shop.service
 pass() { user podman exec "$(container_of shop gate)" touch /tmp/up; }

@@ -6,7 +6,7 @@ export PROVIDER=docker-compose
 source "$LAB_DIR/scenarios/bodies/stack.sh"
 pin_provider
 make_images
-assert_exit 0 user stackctl install
+install_quietly
 ids() { # PROJECT: names and ids of its containers
     user podman ps -a --no-trunc --filter "label=com.docker.compose.project=$1" --format '{{.Names}} {{.ID}}' | sort
 }

@@ -16,7 +16,7 @@ services:
 END
 }
 gateway gw
-assert_exit 0 user stackctl install
+install_quietly
 assert_exit 0 user stackctl add vpn --compose vpn/compose.yml --project vpn --verify gate --verify-timeout 30s
 userctl start vpn.service
 connected() { assert_contains "$(user podman exec vpn-t-1 ls /sys/class/net)" eth0 'the network of what shares it'; }

@@ -6,7 +6,7 @@ source "$LAB_DIR/scenarios/bodies/stack.sh"
 pin_provider
 image app:1 v1 >/dev/null
 long=$(printf 'x%.0s' {1..63})
-assert_exit 0 user stackctl install
+install_quietly
 
 # goes STACK PROJECT SERVICE CONTAINER: it is applied, verified, kept by a second apply, found by the auditor, and stopped.
 goes() {

@@ -11,7 +11,7 @@ services:
   it: { image: "$REGISTRY/app:1", healthcheck: { test: "test -e /tmp/up", interval: 1s, retries: 1000 } }
   other: { image: "$REGISTRY/app:1" }
 END
-assert_exit 0 user stackctl install
+install_quietly
 assert_exit 0 user stackctl add one --compose one/compose.yml --project one --verify gate --verify-timeout 60s --stable-for 1s
 it=$(container_of one it) other=$(container_of one other)
 come_up() { user podman exec "$it" touch /tmp/up; }

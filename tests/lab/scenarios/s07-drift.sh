@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # Every kind of drift is found through the path units in under two seconds, named exactly, and gone after the repair.
-# alone: it measures time
 
 step 'a stack is up, and the auditor watches'
 user stackctl install

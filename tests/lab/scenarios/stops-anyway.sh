@@ -6,7 +6,7 @@ source "$LAB_DIR/scenarios/bodies/stack.sh"
 pin_provider
 image app:1 v1 >/dev/null
 put_one "{image: '$REGISTRY/app:1', restart: unless-stopped}"
-assert_exit 0 user stackctl install
+install_quietly
 assert_exit 0 user stackctl add one --compose one/compose.yml --project one --verify off
 userctl start one.service
 it=$(container_of one it)

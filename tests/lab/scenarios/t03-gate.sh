@@ -6,7 +6,7 @@ source "$LAB_DIR/scenarios/bodies/stack.sh"
 pin_provider
 image fails:1 fails exit=3 >/dev/null
 put_one "{image: '$REGISTRY/fails:1', restart: 'no'}"
-assert_exit 0 user stackctl install
+install_quietly
 assert_exit 0 user stackctl add one --compose one/compose.yml --project one --verify gate --verify-timeout 30s
 step 'a hundred restarts'
 for number in $(seq 100); do

@@ -20,7 +20,7 @@ user sed -i 's|^    ports:|    volumes: ["./files:/files:ro"]\n    ports:|' shop
 user env -C shop PODMAN_COMPOSE_PROVIDER="$PROVIDER" podman compose --project-name shop up --detach
 user podman exec "$db" sh -c 'echo kept >/data/named; echo kept >/anonymous/file'
 volumes_before=$(volumes) containers_before=$(project_containers shop)
-assert_exit 0 user stackctl install
+install_quietly
 assert_exit 0 user stackctl add shop --compose shop/compose.yml --project shop
 userctl start shop.service
 wait_until 60 verified shop

@@ -7,7 +7,7 @@ make_images
 put_stack shop 8080
 web=$(container_of shop web)
 put shop/shop.env 600 <<<'GREETING=hunter22-the-secret'
-assert_exit 0 user stackctl install
+install_quietly
 assert_exit 0 user stackctl add shop --compose shop/compose.yml --project shop \
     --env-file shop/shop.env:shop/old.env --verify off
 userctl start shop.service

@@ -5,7 +5,7 @@ source "$LAB_DIR/scenarios/bodies/update.sh"
 pin_provider
 for name in new same stopped off bad; do image "$name:1" v1 health=ok >/dev/null; done
 image gone:1 v1 health=ok >/dev/null
-assert_exit 0 user stackctl install
+install_quietly
 assert_unit stack-update.timer active
 for name in new same stopped off bad gone; do add_app "$name"; done
 userctl stop stopped.service

@@ -3,15 +3,6 @@
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/stack.sh"
 
-# With the auditor's path unit stopped: podman makes a scope for each command that a person types, which is a change in a
-# watched directory, and hundreds of audits would run beside what is looked at here.
-install_quietly() {
-    assert_exit 0 user stackctl install
-    # The first audit would start it again.
-    wait_until 30 audits_are_over
-    userctl stop stack-audit.timer stack-audit.path
-}
-audits_are_over() { unit_is stack-audit.service inactive && unit_is stack-audit-settle.service inactive; }
 # put_app NAME [REFERENCE]: a stack of one service, `web`, at a tag that moves.
 put_app() {
     put "$1/compose.yml" <<<"services: {web: {image: '${2:-$REGISTRY/$1:1}', restart: unless-stopped}}"

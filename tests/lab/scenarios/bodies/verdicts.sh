@@ -7,7 +7,7 @@ make_images
 image never:1 never health=never >/dev/null
 image fails:1 fails exit=3 >/dev/null
 image loops:1 loops exit=1 after=1 >/dev/null
-assert_exit 0 user stackctl install
+install_quietly
 
 put_one "{image: '$REGISTRY/app:1'}"
 assert_exit 0 user stackctl add one --compose one/compose.yml --project one --verify off

@@ -64,10 +64,12 @@ END
 }
 # They are all that the build needs.
 source_builds() {
-    local flags
+    local flags target
+    target=$(cd "$LAB_REPO" && cargo metadata --format-version 1 --no-deps --locked | jq -r .target_directory)
     mapfile -t flags < <(flake 'self.packages.x86_64-linux.default.cargoBuildFlags' | jq -r '.[]')
     assert_eq "${flags[*]}" '--bins --examples'
-    CARGO_TARGET_DIR=$LAB_NIX/package-target cargo check --quiet --locked "${flags[@]}" --manifest-path "$SOURCE/Cargo.toml"
+    # Into the directory where clippy has looked at the same dependencies.
+    CARGO_TARGET_DIR=$target cargo check --quiet --locked "${flags[@]}" --manifest-path "$SOURCE/Cargo.toml"
 }
 # What it does when the programs are built: its own commands, with the programs of this run.
 OUTPUT=$RUN/package-output
