@@ -50,3 +50,18 @@ process_lives() { # FILE holding what process_id printed
     { read -r wanted <"$1"; } 2>/dev/null || return 1
     [ -n "$wanted" ] && process_id "${wanted% *}" >/dev/null && [ "$PROCESS_ID" = "$wanted" ]
 }
+
+# sample COUNT CASE…: so many of the cases, in their order, a line each; all of them in a thorough test. Which ones, the
+# commit decides: a run can be repeated, and in time each has its turn.
+sample() {
+    local count=$1 case number=0
+    shift
+    [ -z "${LAB_THOROUGH:-}" ] || count=$#
+    for case; do
+        number=$((number + 1))
+        printf '%s\t%s\t%s\n' "$(sha256sum <<<"${LAB_SEED:-} ${SCENARIO:+"${SCENARIO##*/}"} $case")" "$number" "$case"
+    done | sort | head -n "$count" | sort -t $'\t' -k 2n | cut -f 3-
+}
+
+# Where cargo builds.
+target_directory() { (cd "$LAB_REPO" && cargo metadata --format-version 1 --no-deps --locked | jq -r .target_directory); }

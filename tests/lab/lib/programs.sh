@@ -17,7 +17,7 @@ programs_into() {
         (cd "$LAB_REPO" && cargo build --quiet --locked --bins --profile "$profile") >&2 || die 'the programs could not be built'
         note "programs built, profile $profile ($(took "$begin"))"
     fi
-    target=$(cd "$LAB_REPO" && cargo metadata --format-version 1 --no-deps --locked | jq -r .target_directory)
+    target=$(target_directory)
     [ "$profile" = dev ] && profile=debug # the one profile whose directory has another name
     rm -rf "$1/.new"
     mkdir "$1/.new"

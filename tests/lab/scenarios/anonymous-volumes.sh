@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Data in a volume that only the image declares: podman-compose would put an empty one in its place at every recreation, so
 # that is refused until the volume has a name. docker-compose takes it along.
+# drawn: lifecycle-docker-compose has an anonymous volume, too
 export PROVIDER=podman-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/stack.sh"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # What goes wrong around an apply: no pause process, a full disk, an operator's compose at the same time, stale health.
+# drawn: kills-docker-compose has what is commoner
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/stack.sh"

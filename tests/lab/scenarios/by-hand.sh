@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # What people do by hand beside an apply, or in its way: names that are taken or swapped, files that are edited meanwhile.
+# drawn: rare doings of an operator
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/stack.sh"

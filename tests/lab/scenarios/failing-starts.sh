@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What compose could not do names the object, the reason and what to type next, with either provider; also where the
 # provider itself says that all is well.
+# drawn: refusals-docker-compose has what is commoner
 PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/stack.sh"
@@ -11,7 +12,7 @@ install_quietly
 fails() {
     local it=$1 next=$2 text
     put one/compose.yml <<<"services: {it: {image: '$REGISTRY/app:1', $it}, other: {image: '$REGISTRY/app:1'}}"
-    for PROVIDER in docker-compose podman-compose; do
+    for PROVIDER in $(sample 1 docker-compose podman-compose); do
         pin_provider
         assert_exit 0 user stackctl add one --compose one/compose.yml --project one --verify off
         assert_exit 76 user stackctl apply one

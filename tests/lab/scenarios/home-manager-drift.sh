@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # needs: SD_SWITCH
 # What a switch finds in the way: drift, what a switch that was cut off has left, and what is not ours.
+# drawn: home-manager and s07-drift have drift each
 
 source "$LAB_DIR/lib/nix.sh"
 source "$LAB_DIR/lib/generations.sh"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Containers that run with another one's network, processes or memory keep them whatever happens to that one.
+# drawn: lifecycle-docker-compose has a shared network, too
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/stack.sh"

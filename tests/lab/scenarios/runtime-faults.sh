@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A podman that does not answer the auditor: what needs it is unknown, everything else is still judged; and it is asked no
 # more often for many stacks than for one.
+# drawn: runtime-docker-compose has what is commoner
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/stack.sh"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # A stop ends every container of the stack, whatever state it is in and whoever does not answer, and none of another stack.
+# drawn: stops has what is commoner
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/stack.sh"

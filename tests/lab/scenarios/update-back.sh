@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Going back by hand after a failed update that was not undone; a version that cannot be remembered; what was left open
 # of a stack that its operator has stopped.
+# drawn: updates-docker-compose goes back, too
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/update.sh"

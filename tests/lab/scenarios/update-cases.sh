@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Which images change, with which services, and which never do; which images stay, and which are let go of.
+# drawn: rare states before and after an update
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/update.sh"

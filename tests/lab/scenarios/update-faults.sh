@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Commands of the operator that fail or hang, damaged state and record files, a full disk, and units that are skipped:
 # each is told by its name, and nothing changes.
+# drawn: rare faults of an update
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/update.sh"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The example of the handbook, docs/examples/update-postgresql, with a real PostgreSQL: a new version migrates the data
 # and never gets healthy; the old one, which cannot work with them, is back with the data that it had.
+# drawn: updates-docker-compose has the same steps with less data
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/update.sh"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # S13a: a registry that is down or misbehaves in each way; nothing changes, the reason is told, the code is 75 or 76.
+# drawn: update-night-docker-compose has a registry that is away
 export PROVIDER=docker-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/update.sh"

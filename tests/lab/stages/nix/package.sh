@@ -65,7 +65,7 @@ END
 # They are all that the build needs.
 source_builds() {
     local flags target
-    target=$(cd "$LAB_REPO" && cargo metadata --format-version 1 --no-deps --locked | jq -r .target_directory)
+    target=$(target_directory)
     mapfile -t flags < <(flake 'self.packages.x86_64-linux.default.cargoBuildFlags' | jq -r '.[]')
     assert_eq "${flags[*]}" '--bins --examples'
     # Into the directory where clippy has looked at the same dependencies.
@@ -76,7 +76,7 @@ OUTPUT=$RUN/package-output
 everything_is_installed() {
     local target verb file
     cargo build --quiet --locked --examples --manifest-path "$LAB_REPO/Cargo.toml"
-    target=$(cd "$LAB_REPO" && cargo metadata --format-version 1 --no-deps --locked | jq -r .target_directory)
+    target=$(target_directory)
     mkdir -p "$OUTPUT/bin"
     cp "$LAB_BIN"/* "$OUTPUT/bin/"
     flake 'self.packages.x86_64-linux.default.postInstall' | jq -r . >"$RUN/post-install"
