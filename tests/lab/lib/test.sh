@@ -33,13 +33,13 @@ known_checks() {
     hook_files | sed 's|.*/||; s/^[0-9]*-//'
     scenario_files | sed 's|.*/||; s/\.sh$//'
 }
-# Of those that say `# drawn: why` in their first lines, one in five, unless all are asked for.
+# Of those that say `# drawn: why` in their first lines, one in seven, unless all are asked for.
 usual_checks() {
     local name drawn=()
     while read -r name; do
         if says drawn "$name"; then drawn+=("$name"); else echo "$name"; fi
     done < <(known_checks)
-    sample $(((${#drawn[@]} + 4) / 5)) "${drawn[@]}"
+    sample $(((${#drawn[@]} + 6) / 7)) "${drawn[@]}"
 }
 says() { # WORD NAME
     local file

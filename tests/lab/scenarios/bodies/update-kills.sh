@@ -13,7 +13,7 @@ if [ "$KIND" = health=bad ]; then timeout=4s; else timeout=30s; fi
 assert_exit 0 user stackctl add app --verify-timeout "$timeout" --stable-for 1s
 
 number=0
-for place in $(sample 5 "${PLACES[@]}"); do
+for place in $(sample 4 "${PLACES[@]}"); do
     number=$((number + 1))
     old_id=$(image_of app)
     old=$(marker_of app)
