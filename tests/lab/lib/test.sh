@@ -27,19 +27,21 @@ verb_test() {
     [ "$FAILED" = 0 ] && [ "$PASSED" != 0 ]
 }
 
-# In the order in which they are started: what takes long by itself first, so that the end does not wait for it.
+# In the order in which they are started. At the end nothing should be waited for that takes long by itself; and those
+# about updates and verdicts do.
 known_checks() {
     printf '%s\n' cargo clippy fmt shellcheck
     hook_files | sed 's|.*/||; s/^[0-9]*-//'
-    scenario_files | sed 's|.*/||; s/\.sh$//'
+    scenario_files | sed 's|.*/||; s/\.sh$//' | sort --reverse
 }
-# Of those that say `# drawn: why` in their first lines, one in seven, unless all are asked for.
+# Of those that say `# drawn: why` in their first lines, one in ten, unless all are asked for.
 usual_checks() {
-    local name drawn=()
+    local name drawn=() usual=()
     while read -r name; do
-        if says drawn "$name"; then drawn+=("$name"); else echo "$name"; fi
+        if says drawn "$name"; then drawn+=("$name"); else usual+=("$name"); fi
     done < <(known_checks)
-    sample $(((${#drawn[@]} + 6) / 7)) "${drawn[@]}"
+    mapfile -t -O "${#usual[@]}" usual < <(sample $(((${#drawn[@]} + 9) / 10)) "${drawn[@]}")
+    known_checks | grep -xF -- "$(printf '%s\n' "${usual[@]}")"
 }
 says() { # WORD NAME
     local file
