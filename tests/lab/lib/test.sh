@@ -34,13 +34,13 @@ known_checks() {
     hook_files | sed 's|.*/||; s/^[0-9]*-//'
     scenario_files | sed 's|.*/||; s/\.sh$//' | sort --reverse
 }
-# Of those that say `# drawn: why` in their first lines, one in ten, unless all are asked for.
+# Of those that say `# drawn: why` in their first lines, one in fourteen, unless all are asked for.
 usual_checks() {
     local name drawn=() usual=()
     while read -r name; do
         if says drawn "$name"; then drawn+=("$name"); else usual+=("$name"); fi
     done < <(known_checks)
-    mapfile -t -O "${#usual[@]}" usual < <(sample $(((${#drawn[@]} + 9) / 10)) "${drawn[@]}")
+    mapfile -t -O "${#usual[@]}" usual < <(sample $(((${#drawn[@]} + 13) / 14)) "${drawn[@]}")
     known_checks | grep -xF -- "$(printf '%s\n' "${usual[@]}")"
 }
 says() { # WORD NAME
