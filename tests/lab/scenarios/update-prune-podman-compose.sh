@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# drawn: the same with the other provider is in every test
+# drawn: as with the other provider
 export PROVIDER=podman-compose
 # shellcheck source=/dev/null
 source "$LAB_DIR/scenarios/bodies/update-prune.sh"
